@@ -1,0 +1,128 @@
+# Copyright The csi-operator Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+# Every target has a sentence behind "##"; `make help` lists them.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell sed -n 's/^var Version = "\(.*\)"/\1/p' internal/version/version.go)
+
+# Tools are built once, into the user's cache folder, keyed by their version.
+CONTROLLER_TOOLS_VERSION := v0.23.0
+GOLANGCI_LINT_VERSION := v2.15.0
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/csi-operator
+CONTROLLER_GEN := $(CACHE)/tools/controller-gen-$(CONTROLLER_TOOLS_VERSION)/controller-gen
+GOLANGCI_LINT := $(CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
+
+BIN := $(CURDIR)/bin
+LOCALCLUSTER := $(BIN)/localcluster
+
+# What `make demo` and `make e2e` run against: local (two nodes on this machine)
+# or existing (the current kubeconfig).
+CLUSTER ?= local
+
+.PHONY: help
+help: ## List all targets.
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ See it work
+
+.PHONY: demo
+demo: localcluster ## Start a two-node cluster and show a volume that follows its pod (root).
+	@CLUSTER=$(CLUSTER) VERSION=$(VERSION) hack/demo.sh
+
+.PHONY: demo-down
+demo-down: localcluster ## Remove the local cluster and everything it left on this machine (root).
+	@$(LOCALCLUSTER) down
+	@$(LOCALCLUSTER) verify-clean
+
+##@ Test
+
+.PHONY: test
+test: deps assets ## Run all tests but the end-to-end run, with the race detector (root).
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -race -timeout 10m ./api/... ./cmd/... ./controllers/... ./internal/...
+	go -C hack test -race -timeout 5m ./...
+
+.PHONY: e2e
+e2e: cluster-operator ## Run the end-to-end tests on a real two-node cluster (root).
+	@CLUSTER=$(CLUSTER) hack/e2e.sh
+
+.PHONY: verify
+verify: verify-generated verify-tidy lint ## Fail when anything generated is stale or the linters complain.
+
+.PHONY: verify-generated
+verify-generated: $(CONTROLLER_GEN)
+	hack/verify-generated.sh
+
+.PHONY: verify-tidy
+verify-tidy:
+	go mod tidy -diff
+	go -C hack mod tidy -diff
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Run the linters on both Go modules and the shell scripts.
+	$(GOLANGCI_LINT) run ./...
+	cd hack && $(GOLANGCI_LINT) run --config ../.golangci.yml ./...
+	bash -n hack/*.sh .ci/run
+
+##@ Build
+
+.PHONY: build
+build: ## Build the operator and the bundled driver into bin/.
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/csi-operator/csi-operator/internal/version.Version=$(VERSION)" -o $(BIN)/ ./cmd/...
+
+.PHONY: images
+images: localcluster ## Build the container images without Docker and load them into the local cluster (root).
+	$(LOCALCLUSTER) image build --version v$(VERSION)
+
+.PHONY: generate
+generate: $(CONTROLLER_GEN) ## Generate deep copies.
+	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
+
+.PHONY: manifests
+manifests: $(CONTROLLER_GEN) ## Generate the CRD and the operator's ClusterRole.
+	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+	$(CONTROLLER_GEN) rbac:roleName=csi-operator paths=./controllers/... output:rbac:artifacts:config=config/rbac
+
+.PHONY: golden
+golden: ## Rewrite the golden files; read the diff before you commit it.
+	go test ./internal/desired -update
+
+##@ Cluster
+
+.PHONY: cluster-up
+cluster-up: localcluster ## Start the local two-node cluster (root).
+	$(LOCALCLUSTER) up
+
+.PHONY: cluster-down
+cluster-down: demo-down ## The same as demo-down.
+
+.PHONY: cluster-status
+cluster-status: localcluster ## Show the local cluster's processes and nodes.
+	$(LOCALCLUSTER) status
+
+.PHONY: cluster-operator
+cluster-operator: localcluster ## Start the cluster where needed, load the images, install the operator (root).
+	@CLUSTER=$(CLUSTER) VERSION=$(VERSION) hack/install.sh
+
+.PHONY: assets
+assets: localcluster ## Build etcd, kube-apiserver and kubectl for the tests, once.
+	$(LOCALCLUSTER) build --only kubernetes
+
+.PHONY: deps
+deps: localcluster ## Install the Debian packages that tests and cluster need (root).
+	$(LOCALCLUSTER) deps
+
+.PHONY: localcluster
+localcluster:
+	@go -C hack build -o $(LOCALCLUSTER) ./localcluster
+
+$(CONTROLLER_GEN):
+	@echo "building controller-gen $(CONTROLLER_TOOLS_VERSION)"
+	@GOBIN=$(dir $@) go install sigs.k8s.io/controller-tools/cmd/controller-gen@$(CONTROLLER_TOOLS_VERSION)
+
+$(GOLANGCI_LINT):
+	@echo "building golangci-lint $(GOLANGCI_LINT_VERSION), a few minutes the first time"
+	@GOBIN=$(dir $@) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
