@@ -1,0 +1,119 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package mounttest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/csi-operator/csi-operator/internal/mount"
+)
+
+// FreeLoop returns the lowest number.
+func (h *Host) FreeLoop() (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lowestFree(), nil
+}
+
+func (h *Host) lowestFree() int {
+	number := 0
+	for _, used := h.loops[number]; used; _, used = h.loops[number] {
+		number++
+	}
+	return number
+}
+
+// BindLoop claims direct I/O.
+func (h *Host) BindLoop(number int, image string, b mount.Binding) error {
+	file, err := h.Identify(image)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.taken > 0 {
+		h.taken--
+		h.loops[number] = loop{image: "somebody else's", binding: mount.Binding{Token: "other"}}
+	}
+	if _, used := h.loops[number]; used {
+		return fmt.Errorf("binding %q to loop device %d: %w", image, number, mount.ErrLoopTaken)
+	}
+	b.Direct, b.Inode, b.Device = true, file.Inode, file.Device
+	h.loops[number] = loop{image: image, binding: b, size: file.Size}
+	return nil
+}
+
+// LoopStatus never fails.
+func (h *Host) LoopStatus(number int) (*mount.Binding, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l, bound := h.loops[number]
+	if !bound {
+		return nil, nil
+	}
+	return &l.binding, nil
+}
+
+// UnbindLoop returns ErrBusy for a mounted device.
+func (h *Host) UnbindLoop(_ context.Context, number int) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.mountsOf(number)) > 0 {
+		return fmt.Errorf("loop device %d is mounted: %w", number, mount.ErrBusy)
+	}
+	delete(h.loops, number)
+	return nil
+}
+
+// RefreshLoop takes the file's size.
+func (h *Host) RefreshLoop(number int, image string) error {
+	file, err := h.Identify(image)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l, bound := h.loops[number]
+	if !bound {
+		return fmt.Errorf("loop device %d is not bound", number)
+	}
+	l.size = file.Size
+	h.loops[number] = l
+	return nil
+}
+
+// Identify looks at the real file.
+func (h *Host) Identify(image string) (mount.File, error) {
+	info, err := os.Lstat(image)
+	if err != nil {
+		return mount.File{}, err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || !info.Mode().IsRegular() {
+		return mount.File{}, fmt.Errorf("image %q is not a regular file", image)
+	}
+	return mount.File{Inode: stat.Ino, Device: uint64(stat.Dev), Size: stat.Size}, nil //nolint:unconvert // differs between systems
+}
+
+// Flush wants the file to exist.
+func (h *Host) Flush(image string) error {
+	_, err := os.Lstat(image)
+	return err
+}
+
+// Blank refuses an image that is bound.
+func (h *Host) Blank(image string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for number, l := range h.loops {
+		if l.image == image {
+			return fmt.Errorf("emptying image %q, which loop device %d shows: %w", image, number, mount.ErrBusy)
+		}
+	}
+	delete(h.contents, image)
+	return nil
+}

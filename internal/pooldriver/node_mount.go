@@ -1,0 +1,83 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package pooldriver
+
+import (
+	"context"
+
+	"github.com/go-logr/logr"
+
+	"github.com/csi-operator/csi-operator/internal/mount"
+)
+
+// ensureMounted mounts the file system at the staging path, and makes it first if
+// the image is blank.
+func (s *staging) ensureMounted(ctx context.Context) error {
+	if s.mounted {
+		return nil
+	}
+	device := s.host.LoopPath(s.rec.Loop)
+	if err := s.ensureFilesystem(ctx, device); err != nil {
+		return err
+	}
+	// A device left by another call may have been attached for another request.
+	s.rec.Staging, s.rec.Block, s.rec.ReadOnly, s.rec.Options = s.path, false, s.want.readOnly, s.want.options
+	if err := s.records.save(s.rec); err != nil {
+		return err
+	}
+	options := s.want.options
+	if s.want.readOnly {
+		options = append(options[:len(options):len(options)], "ro")
+	}
+	return s.host.Mount(device, s.path, s.volume.FSType, options)
+}
+
+// ensureFilesystem formats what is provably blank and nothing else.
+func (s *staging) ensureFilesystem(ctx context.Context, device string) error {
+	content, err := s.host.Inspect(ctx, device)
+	if err != nil {
+		return err
+	}
+	switch {
+	case content.Blank:
+		return s.format(ctx, device)
+	case content.Filesystem == s.volume.FSType:
+		return s.host.Check(ctx, device, s.volume.FSType)
+	case content.Filesystem == "":
+		return precondition("volume %q is not blank and holds no known file system: it is not formatted, to lose nothing; look at its image %q", s.volume.ID, s.rec.Image)
+	default:
+		return precondition("volume %q holds %s instead of %s: it is not formatted, to lose nothing; look at its image %q", s.volume.ID, content.Filesystem, s.volume.FSType, s.rec.Image)
+	}
+}
+
+// format leaves a note that stands as long as the image may be half-made.
+func (s *staging) format(ctx context.Context, device string) error {
+	s.rec.Formatting = true
+	if err := s.records.save(s.rec); err != nil {
+		return err
+	}
+	if err := s.host.Format(ctx, device, s.volume.FSType); err != nil {
+		return err
+	}
+	s.rec.Formatting = false
+	return s.records.save(s.rec)
+}
+
+// grow fills the device: the volume may have been expanded while it was not
+// staged. A file system that does not grow is usable all the same, and
+// NodeExpandVolume, which follows an expansion, tells its caller.
+func (s *staging) grow(ctx context.Context) error {
+	if s.want.readOnly {
+		return nil
+	}
+	if err := s.host.Grow(ctx, s.host.LoopPath(s.rec.Loop), s.path, s.volume.FSType); err != nil {
+		logr.FromContextOrDiscard(ctx).Error(err, "Staged with a file system that may be smaller than the volume", keyVolume, s.volume.ID)
+	}
+	return nil
+}
+
+// mountedAs tells whether the mount is one of the record's device.
+func (r *record) mountedAs(info *mount.Info) bool {
+	return info != nil && info.Healthy && info.Loop == r.Loop && info.Block == r.Block
+}
