@@ -1,0 +1,62 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Condition types. Ready is computed from the others in one place.
+const (
+	// ConditionReady is True when all of the conditions below are.
+	ConditionReady = "Ready"
+	// ConditionSpecValid: the spec can be rendered.
+	ConditionSpecValid = "SpecValid"
+	// ConditionApplied: all rendered objects are in the cluster as rendered.
+	ConditionApplied = "Applied"
+	// ConditionControllerAvailable: at least one controller pod is ready.
+	ConditionControllerAvailable = "ControllerAvailable"
+	// ConditionNodesRegistered: enough nodes have registered the driver; False
+	// when none has, or more than max(1, 10 %) of a pool have not.
+	ConditionNodesRegistered = "NodesRegistered"
+	// ConditionSidecarsHealthy: no container row is Degraded, Down or Starting.
+	ConditionSidecarsHealthy = "SidecarsHealthy"
+	// ConditionDeletionBlocked stands only while volumes or attachments keep a
+	// deleted object from going.
+	ConditionDeletionBlocked = "DeletionBlocked"
+)
+
+// Reasons of conditions. The event of a change carries the same reason.
+const (
+	ReasonReady    = "Ready"
+	ReasonNotReady = "NotReady"
+	ReasonDeleting = "Deleting"
+
+	ReasonValid   = "Valid"
+	ReasonInvalid = "Invalid"
+
+	ReasonApplied          = "Applied"
+	ReasonNamespaceMissing = "NamespaceMissing"
+	// ReasonConflict: an object of a wanted name exists and is not ours; nothing
+	// of this deployment is applied.
+	ReasonConflict = "Conflict"
+	// ReasonApplyRefused: the API server refused an object; it said why.
+	ReasonApplyRefused = "ApplyRefused"
+	// ReasonRBACDenied: the operator lacks a right that it would have to grant.
+	ReasonRBACDenied = "RBACDenied"
+	// ReasonApplyFailed: the API server could not be asked; it is tried again.
+	ReasonApplyFailed = "ApplyFailed"
+	// ReasonSpecInvalid: nothing is applied until SpecValid is True.
+	ReasonSpecInvalid = "SpecInvalid"
+
+	ReasonAvailable   = "Available"
+	ReasonUnavailable = "Unavailable"
+
+	ReasonRegistered   = "Registered"
+	ReasonUnregistered = "Unregistered"
+	ReasonNoNodes      = "NoNodes"
+
+	ReasonHealthy   = "Healthy"
+	ReasonStarting  = "Starting"
+	ReasonUnhealthy = "Unhealthy"
+
+	// ReasonVolumesExist: PersistentVolumes or VolumeAttachments of the driver exist.
+	ReasonVolumesExist = "VolumesExist"
+)

@@ -1,0 +1,212 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// CSIDriverDeploymentSpec is what is wanted. The immutability rules stand here
+// and compare effective values, so that a field cannot be changed by leaving
+// it or its parent out.
+//
+// +kubebuilder:validation:XValidation:rule=`(has(self.namespace) ? self.namespace : "") == (has(oldSelf.namespace) ? oldSelf.namespace : "")`,message="namespace cannot be changed; delete this object and create it anew"
+// +kubebuilder:validation:XValidation:rule="(has(self.source) ? self.source : 'Bundled') == (has(oldSelf.source) ? oldSelf.source : 'Bundled')",message="source cannot be changed; delete this object and create it anew"
+// +kubebuilder:validation:XValidation:rule="has(self.bundled)",message="bundled is required: set bundled.mode and bundled.path"
+// +kubebuilder:validation:XValidation:rule=`(has(self.bundled) ? self.bundled.mode : "") == (has(oldSelf.bundled) ? oldSelf.bundled.mode : "")`,message="bundled.mode cannot be changed: volumes of one mode cannot be served in another; create another CSIDriverDeployment"
+// +kubebuilder:validation:XValidation:rule=`(has(self.bundled) ? self.bundled.path : "") == (has(oldSelf.bundled) ? oldSelf.bundled.path : "")`,message="bundled.path cannot be changed: existing volumes lie there; create another CSIDriverDeployment"
+type CSIDriverDeploymentSpec struct {
+	// namespace holds the pods. It must exist. Default: the operator's own.
+	// Immutable; the effective value is in status.namespace.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Namespace string `json:"namespace,omitempty"`
+
+	// source says where the driver comes from. Bundled is the pool driver that
+	// ships with the operator. Immutable.
+	// +optional
+	// +kubebuilder:default=Bundled
+	Source DriverSource `json:"source,omitempty"`
+
+	// bundled configures the bundled driver.
+	// +optional
+	Bundled *BundledDriver `json:"bundled,omitempty"`
+
+	// controller is the workload that serves the CSI controller service.
+	// +optional
+	Controller ControllerSpec `json:"controller,omitzero"`
+
+	// nodes is the workload that serves the CSI node service, one item a node
+	// pool. Default: one pool "node" on every Linux node.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=1
+	Nodes []NodePool `json:"nodes,omitempty"`
+
+	// sidecars holds settings that all sidecar containers share.
+	// +optional
+	Sidecars SidecarsSpec `json:"sidecars,omitzero"`
+
+	// storageClasses are the classes of this driver. Omitted: one class, named
+	// like this object, binding on first consumer, expandable, not the default
+	// class. An empty list: none.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	StorageClasses []StorageClass `json:"storageClasses,omitzero"`
+}
+
+// DriverSource says where the driver comes from.
+// +kubebuilder:validation:Enum=Bundled
+type DriverSource string
+
+// SourceBundled is the pool driver that ships with the operator.
+const SourceBundled DriverSource = "Bundled"
+
+// BundledMode is the way in which the bundled driver keeps volumes.
+// +kubebuilder:validation:Enum=Shared
+type BundledMode string
+
+// BundledShared keeps volumes in one directory that every node mounts at the
+// same path; a volume follows its pod from node to node by attach and detach.
+const BundledShared BundledMode = "Shared"
+
+// BundledDriver configures the pool driver.
+type BundledDriver struct {
+	// mode is Shared: the pool lies on a file system that all nodes mount at
+	// path. Immutable.
+	// +required
+	Mode BundledMode `json:"mode"`
+
+	// path is the directory of the pool, the same on every node: absolute,
+	// without "." or "..", of letters, digits and "_.-". Immutable.
+	// +required
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(/[A-Za-z0-9_.-]+)+$')",message="path must be absolute, not the root directory, without a slash at its end, and of letters, digits and _.- only"
+	// +kubebuilder:validation:XValidation:rule="!self.split('/').exists(c, c == '.' || c == '..')",message="path may not contain . or .."
+	// +kubebuilder:validation:XValidation:rule="!['/bin','/boot','/csi','/dev','/etc','/home','/lib','/lib64','/media','/mnt','/opt','/proc','/root','/run','/sbin','/srv','/sys','/tmp','/usr','/var','/var/lib','/var/lib/kubelet'].exists(p, self == p)",message="path is a directory of the system; choose one below it that holds nothing but the pool"
+	// +kubebuilder:validation:XValidation:rule="!['/bin/','/boot/','/csi/','/dev/','/etc/','/lib/','/lib64/','/proc/','/run/','/sbin/','/sys/','/usr/','/var/lib/kubelet/'].exists(p, self.startsWith(p))",message="path lies in a directory of the system that cannot hold a pool"
+	Path string `json:"path"`
+}
+
+// ControllerSpec is the workload that serves the CSI controller service.
+type ControllerSpec struct {
+	// replicas is how many controller pods run; each sidecar elects one leader.
+	// Default 2.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// driver sets the driver container of the controller pods.
+	// +optional
+	Driver DriverContainerSpec `json:"driver,omitzero"`
+
+	// pod is a fragment of a PodSpec for the controller pods, decoded strictly: an
+	// unknown field is SpecValid=False with its path, and null is refused (leave
+	// the field out). Taken are nodeSelector, affinity, tolerations,
+	// topologySpreadConstraints and priorityClassName; what is given replaces
+	// the default of that field.
+	// +optional
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +mapType=atomic
+	Pod *runtime.RawExtension `json:"pod,omitempty"`
+}
+
+// NodePool is a set of nodes whose node plugins are configured alike.
+type NodePool struct {
+	// name of the pool; the component in labels and status rows.
+	// +required
+	// +kubebuilder:validation:Enum=node
+	Name string `json:"name"`
+
+	// driver sets the driver container of the node pods.
+	// +optional
+	Driver DriverContainerSpec `json:"driver,omitzero"`
+
+	// pod is a fragment of a PodSpec for the node pods, decoded strictly: an
+	// unknown field is SpecValid=False with its path, and null is refused (leave
+	// the field out). Taken are nodeSelector, affinity, tolerations,
+	// topologySpreadConstraints and priorityClassName; what is given replaces
+	// the default of that field.
+	// +optional
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +mapType=atomic
+	Pod *runtime.RawExtension `json:"pod,omitempty"`
+}
+
+// DefaultNodePool is the name of the pool that exists where spec.nodes is omitted.
+const DefaultNodePool = "node"
+
+// DriverContainerSpec sets the driver container of one workload.
+type DriverContainerSpec struct {
+	// resources of the container. Omitted: requests of 10m CPU and 32Mi memory.
+	// +optional
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+}
+
+// SidecarsSpec holds settings of sidecar containers.
+type SidecarsSpec struct {
+	// defaults apply to every sidecar container of both workloads.
+	// +optional
+	Defaults SidecarDefaults `json:"defaults,omitzero"`
+}
+
+// SidecarDefaults apply to every sidecar container.
+type SidecarDefaults struct {
+	// resources of each sidecar container. Omitted: requests of 10m CPU and
+	// 20Mi memory.
+	// +optional
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+}
+
+// StorageClass is a storage.k8s.io/v1 StorageClass of this driver. The
+// provisioner is the driver itself.
+type StorageClass struct {
+	// name of the StorageClass object.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	Name string `json:"name"`
+
+	// parameters are passed to CreateVolume. The bundled driver takes
+	// csi.storage.k8s.io/fstype: ext4 (default) or xfs. Immutable in Kubernetes.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	Parameters map[string]string `json:"parameters,omitempty"`
+
+	// mountOptions are given to every mount of the class's volumes.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	MountOptions []string `json:"mountOptions,omitempty"`
+
+	// reclaimPolicy is Delete or Retain. Default Delete. Immutable in Kubernetes.
+	// +optional
+	// +kubebuilder:validation:Enum=Delete;Retain
+	ReclaimPolicy *corev1.PersistentVolumeReclaimPolicy `json:"reclaimPolicy,omitempty"`
+
+	// volumeBindingMode is Immediate or WaitForFirstConsumer. Default Immediate,
+	// as Kubernetes does. Immutable in Kubernetes.
+	// +optional
+	// +kubebuilder:validation:Enum=Immediate;WaitForFirstConsumer
+	VolumeBindingMode *storagev1.VolumeBindingMode `json:"volumeBindingMode,omitempty"`
+
+	// allowVolumeExpansion lets claims of the class grow. Default false, as
+	// Kubernetes does.
+	// +optional
+	AllowVolumeExpansion *bool `json:"allowVolumeExpansion,omitempty"`
+}

@@ -1,0 +1,169 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// CSIDriverDeploymentStatus is what is there. A message in it has at most 256
+// bytes; nothing in it counts up while nothing changes.
+type CSIDriverDeploymentStatus struct {
+	// observedGeneration is the generation of spec that this status tells of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// namespace is the effective namespace of the pods.
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+
+	// conditions: Ready and what it is made of (SpecValid, Applied,
+	// ControllerAvailable, NodesRegistered, SidecarsHealthy); DeletionBlocked
+	// only while it holds.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// driver is what runs as the driver.
+	// +optional
+	Driver DriverStatus `json:"driver,omitzero"`
+
+	// controller counts the controller pods.
+	// +optional
+	Controller WorkloadStatus `json:"controller,omitzero"`
+
+	// nodes counts the nodes.
+	// +optional
+	Nodes NodesStatus `json:"nodes,omitzero"`
+
+	// sidecars has one row for each container of each component, the driver
+	// container too.
+	// +optional
+	// +listType=map
+	// +listMapKey=component
+	// +listMapKey=name
+	Sidecars []SidecarStatus `json:"sidecars,omitempty"`
+
+	// sidecarSummary is "healthy/all" rows, for kubectl get.
+	// +optional
+	SidecarSummary string `json:"sidecarSummary,omitempty"`
+
+	// deletion tells what keeps the object from going; absent unless it is
+	// being deleted.
+	// +optional
+	Deletion *DeletionStatus `json:"deletion,omitempty"`
+}
+
+// DriverStatus is what runs as the driver.
+type DriverStatus struct {
+	// name is the CSI driver name.
+	// +optional
+	Name string `json:"name,omitempty"`
+	// version of the driver.
+	// +optional
+	Version string `json:"version,omitempty"`
+	// image of the driver container.
+	// +optional
+	Image string `json:"image,omitempty"`
+}
+
+// WorkloadStatus counts the pods of a workload.
+type WorkloadStatus struct {
+	// desired is how many pods are wanted.
+	Desired int32 `json:"desired"`
+	// updated is how many run the newest template.
+	Updated int32 `json:"updated"`
+	// ready is how many are ready.
+	Ready int32 `json:"ready"`
+	// summary is "ready/desired", for kubectl get.
+	// +optional
+	Summary string `json:"summary,omitempty"`
+}
+
+// NodesStatus counts nodes.
+type NodesStatus struct {
+	WorkloadStatus `json:",inline"`
+	// registered is on how many nodes the CSINode lists the driver and the node
+	// pod is ready.
+	Registered int32 `json:"registered"`
+	// unregistered are the first ten nodes, by name, that have a node pod but
+	// are not registered.
+	// +optional
+	// +listType=atomic
+	Unregistered []string `json:"unregistered,omitempty"`
+}
+
+// SidecarState is the state of one container over all pods of its component.
+// +kubebuilder:validation:Enum=Healthy;Starting;Degraded;Down
+type SidecarState string
+
+const (
+	// SidecarHealthy says that every wanted container is ready.
+	SidecarHealthy SidecarState = "Healthy"
+	// SidecarStarting says that it is not ready yet and nothing went wrong so far.
+	SidecarStarting SidecarState = "Starting"
+	// SidecarDegraded says that some are ready, and at least one has failed.
+	SidecarDegraded SidecarState = "Degraded"
+	// SidecarDown says that none is ready, and at least one has failed.
+	SidecarDown SidecarState = "Down"
+)
+
+// SidecarStatus is one container over all pods of its component.
+type SidecarStatus struct {
+	// component is "controller" or the name of a node pool.
+	Component string `json:"component"`
+	// name of the container.
+	Name string `json:"name"`
+	// image that is wanted.
+	Image string `json:"image"`
+	// version of the image, as its tag says.
+	// +optional
+	Version string `json:"version,omitempty"`
+	// desired is how many containers are wanted.
+	Desired int32 `json:"desired"`
+	// ready is how many are ready.
+	Ready int32 `json:"ready"`
+	// state over all pods.
+	State SidecarState `json:"state"`
+	// message says what is wrong, empty where nothing is; at most 256 bytes.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Message string `json:"message,omitempty"`
+	// worst is the container that is worst off, absent where all are healthy.
+	// +optional
+	Worst *ContainerProblem `json:"worst,omitempty"`
+}
+
+// ContainerProblem is one container that is not well.
+type ContainerProblem struct {
+	// pod that the container is in.
+	Pod string `json:"pod"`
+	// node that the pod runs on.
+	// +optional
+	Node string `json:"node,omitempty"`
+	// reason as Kubernetes gives it, e.g. CrashLoopBackOff or ImagePullBackOff.
+	// +optional
+	Reason string `json:"reason,omitempty"`
+	// exitCode of the last run that ended.
+	// +optional
+	ExitCode *int32 `json:"exitCode,omitempty"`
+	// lastMessage is what the last run said at its end; at most 256 bytes.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	LastMessage string `json:"lastMessage,omitempty"`
+	// finishedAt is when the last run ended.
+	// +optional
+	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+}
+
+// DeletionStatus tells what keeps the object from going.
+type DeletionStatus struct {
+	// persistentVolumes is how many PersistentVolumes belong to the driver.
+	PersistentVolumes int32 `json:"persistentVolumes"`
+	// volumeAttachments is how many VolumeAttachments belong to the driver.
+	VolumeAttachments int32 `json:"volumeAttachments"`
+	// examples are the first ten of them, as kind/name.
+	// +optional
+	// +listType=atomic
+	Examples []string `json:"examples,omitempty"`
+}

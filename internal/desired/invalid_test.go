@@ -1,0 +1,207 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+)
+
+func smallest() *v1alpha1.CSIDriverDeployment {
+	d := &v1alpha1.CSIDriverDeployment{}
+	d.Name = "pool.csi-operator.io"
+	d.UID = "5c0ffee5-0000-4000-8000-000000000001"
+	d.Spec.Bundled = &v1alpha1.BundledDriver{Mode: v1alpha1.BundledShared, Path: "/var/lib/pool"}
+	return d
+}
+
+func TestInvalid(t *testing.T) {
+	type edit = func(*v1alpha1.CSIDriverDeployment)
+	path := func(p string) edit {
+		return func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Bundled.Path = p }
+	}
+	class := func(parameters map[string]string) edit {
+		return func(d *v1alpha1.CSIDriverDeployment) {
+			d.Spec.StorageClasses = []v1alpha1.StorageClass{{Name: "good"}, {Name: "bad", Parameters: parameters}}
+		}
+	}
+	cases := map[string]struct {
+		edit    edit
+		field   string
+		message string
+	}{
+		"NameTooLong": {
+			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Name = strings.Repeat("a", 64) },
+			field: "metadata.name", message: "at most 63 characters; choose a shorter name",
+		},
+		"NameEmpty": {
+			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Name = "" },
+			field: "metadata.name", message: "cannot be a CSI driver name",
+		},
+		"NameWithSlash": {
+			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Name = "../../etc" },
+			field: "metadata.name", message: "cannot be a CSI driver name",
+		},
+		"SourceUnknown": {
+			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Source = "Custom" },
+			field: "spec.source", message: `"Custom" is not known; use Bundled`,
+		},
+		"BundledMissing": {
+			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Bundled = nil },
+			field: "spec.bundled", message: "is required",
+		},
+		"ModeMissing": {
+			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Bundled.Mode = "" },
+			field: "spec.bundled.mode", message: `"" is not known; use Shared`,
+		},
+		"PathEmpty":          {edit: path(""), field: "spec.bundled.path", message: "absolute path"},
+		"PathRelative":       {edit: path("var/pool"), field: "spec.bundled.path", message: "absolute path"},
+		"PathRoot":           {edit: path("/"), field: "spec.bundled.path", message: "below the root directory"},
+		"PathDots":           {edit: path("/var/../etc"), field: "spec.bundled.path", message: "without . or .."},
+		"PathDot":            {edit: path("/var/."), field: "spec.bundled.path", message: "without . or .."},
+		"PathSlashAtEnd":     {edit: path("/var/pool/"), field: "spec.bundled.path", message: "absolute path"},
+		"PathTwoSlashes":     {edit: path("/var//pool"), field: "spec.bundled.path", message: "absolute path"},
+		"PathWithVariable":   {edit: path("/var/$(POD_NAME)"), field: "spec.bundled.path", message: "letters, digits and _.-"},
+		"PathWithNewline":    {edit: path("/var/pool\n"), field: "spec.bundled.path", message: "letters, digits and _.-"},
+		"PathIsTheSocketDir": {edit: path("/csi"), field: "spec.bundled.path", message: "lies in /csi"},
+		"PathInDev":          {edit: path("/dev/pool"), field: "spec.bundled.path", message: "lies in /dev"},
+		"PathInKubelet":      {edit: path("/var/lib/kubelet/pods"), field: "spec.bundled.path", message: "lies in /var/lib/kubelet"},
+		"SecondNodePool": {
+			edit: func(d *v1alpha1.CSIDriverDeployment) {
+				d.Spec.Nodes = []v1alpha1.NodePool{{Name: "node"}, {Name: "gpu"}}
+			},
+			field: "spec.nodes[1]", message: "one pool",
+		},
+		"NodePoolOfAnotherName": {
+			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Nodes = []v1alpha1.NodePool{{Name: "gpu"}} },
+			field: "spec.nodes[0]", message: `its name is "node"`,
+		},
+		"ParameterUnknown": {
+			edit:  class(map[string]string{"replicas": "3", "zone": "a"}),
+			field: "spec.storageClasses[1].parameters[replicas]", message: "it takes csi.storage.k8s.io/fstype (ext4 or xfs)",
+		},
+		"ParameterDeprecated": {
+			edit:  class(map[string]string{"fstype": "xfs"}),
+			field: "spec.storageClasses[1].parameters[fstype]", message: "it takes csi.storage.k8s.io/fstype (ext4 or xfs)",
+		},
+		"FileSystemUnknown": {
+			edit:  class(map[string]string{"csi.storage.k8s.io/fstype": "btrfs"}),
+			field: "spec.storageClasses[1].parameters[csi.storage.k8s.io/fstype]", message: `"btrfs" is not a file system`,
+		},
+		"RequestOverLimit": {
+			edit: func(d *v1alpha1.CSIDriverDeployment) {
+				d.Spec.Sidecars.Defaults.Resources = &corev1.ResourceRequirements{
+					Requests: corev1.ResourceList{"cpu": resource.MustParse("2"), "memory": resource.MustParse("2Gi")},
+					Limits:   corev1.ResourceList{"memory": resource.MustParse("1Gi")},
+				}
+			},
+			field: "spec.sidecars.defaults.resources.requests.memory", message: "2Gi is more than the limit of 1Gi",
+		},
+		"ResourceClaims": {
+			edit: func(d *v1alpha1.CSIDriverDeployment) {
+				d.Spec.Nodes = []v1alpha1.NodePool{{Name: "node", Driver: v1alpha1.DriverContainerSpec{
+					Resources: &corev1.ResourceRequirements{Claims: []corev1.ResourceClaim{{Name: "gpu"}}},
+				}}}
+			},
+			field: "spec.nodes[0].driver.resources.claims", message: "no resourceClaims",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			d := smallest()
+			tc.edit(d)
+			expectInvalid(t, d, tc.field, tc.message)
+		})
+	}
+}
+
+func TestInvalidFragment(t *testing.T) {
+	cases := map[string]struct {
+		pod     string
+		field   string // below …pod
+		message string
+	}{
+		"UnknownFieldOfAnItem":   {`{"tolerations":[{"operator":"Exists"},{"foo":1}]}`, ".tolerations[1].foo", "is not a field of a PodSpec"},
+		"UnknownFieldDeepDown":   {`{"affinity":{"nodeAffinity":{"required":{}}}}`, ".affinity.nodeAffinity.required", "is not a field of a PodSpec"},
+		"FieldThatIsNotTaken":    {`{"hostNetwork":true}`, ".hostNetwork", "taken are nodeSelector, affinity, tolerations"},
+		"FieldInAnotherCase":     {`{"Tolerations":[]}`, ".Tolerations", "is not taken here"},
+		"GivenTwice":             {`{"priorityClassName":"a","priorityClassName":"b"}`, ".priorityClassName", "is given twice"},
+		"GivenTwiceInAnItem":     {`{"tolerations":[{"key":"a","key":"b"}]}`, ".tolerations[0].key", "is given twice"},
+		"Null":                   {`{"affinity":null}`, ".affinity", "null is refused; leave the field out"},
+		"NullDeepDown":           {`{"tolerations":[{},{"key":null}]}`, ".tolerations[1].key", "null is refused"},
+		"NullItem":               {`{"tolerations":[null]}`, ".tolerations[0]", "null is refused"},
+		"NullOfAnUnknownField":   {`{"foo":{"bar":null}}`, ".foo.bar", "null is refused"},
+		"NullAltogether":         {`null`, "", "must be an object"},
+		"List":                   {`[]`, "", "must be an object"},
+		"Text":                   {`"tolerations"`, "", "must be an object"},
+		"NotJSON":                {`{`, "", "is not JSON"},
+		"TwoDocuments":           {`{}{}`, "", "is not JSON"},
+		"ObjectForAList":         {`{"tolerations":{}}`, ".tolerations", "a JSON object does not fit"},
+		"TextForANumber":         {`{"tolerations":[{"tolerationSeconds":"1"}]}`, ".tolerations.tolerationSeconds", "a JSON string does not fit"},
+		"NumberOutOfRange":       {`{"topologySpreadConstraints":[{"maxSkew":4294967296}]}`, ".topologySpreadConstraints.maxSkew", "does not fit"},
+		"BooleanInANodeSelector": {`{"nodeSelector":{"fast":true}}`, ".nodeSelector", "a JSON bool does not fit; a PodSpec has string here"},
+	}
+	parts := map[string]func(*v1alpha1.CSIDriverDeployment, *runtime.RawExtension){
+		"spec.controller.pod": func(d *v1alpha1.CSIDriverDeployment, raw *runtime.RawExtension) { d.Spec.Controller.Pod = raw },
+		"spec.nodes[0].pod": func(d *v1alpha1.CSIDriverDeployment, raw *runtime.RawExtension) {
+			d.Spec.Nodes = []v1alpha1.NodePool{{Name: v1alpha1.DefaultNodePool, Pod: raw}}
+		},
+	}
+	for name, tc := range cases {
+		for field, set := range parts {
+			t.Run(name+"/"+field, func(t *testing.T) {
+				d := smallest()
+				set(d, &runtime.RawExtension{Raw: []byte(tc.pod)})
+				expectInvalid(t, d, field+tc.field, tc.message)
+			})
+		}
+	}
+}
+
+func expectInvalid(t *testing.T, d *v1alpha1.CSIDriverDeployment, field, message string) {
+	t.Helper()
+	set, err := Render(d, facts())
+	var got *InvalidError
+	if !errors.As(err, &got) {
+		t.Fatalf("got error %v, want an InvalidError", err)
+	}
+	if got.Field != field || !strings.Contains(got.Message, message) {
+		t.Errorf("got  %v\nwant %s: …%s…", got, field, message)
+	}
+	if diff := cmp.Diff(Set{}, set); diff != "" {
+		t.Errorf("something was rendered all the same: %s", diff)
+	}
+}
+
+// FuzzFragment looks for a fragment that panics or gets through with a field
+// that nobody decided to take.
+func FuzzFragment(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, `null`, `[]`, `{"tolerations":[{"operator":"Exists"}]}`, `{"nodeSelector":{"a":"b"}}`,
+		`{"affinity":{"podAntiAffinity":{}}}`, `{"priorityClassName":""}`, `{"tolerations":[null]}`, `{"a":{"b":[null]}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		d := smallest()
+		d.Spec.Controller.Pod = &runtime.RawExtension{Raw: raw}
+		set, err := Render(d, facts())
+		if err != nil {
+			var refused *InvalidError
+			if !errors.As(err, &refused) || !strings.HasPrefix(refused.Field, "spec.controller.pod") {
+				t.Fatalf("%q: %v", raw, err)
+			}
+			return
+		}
+		expectClean(t, set)
+	})
+}

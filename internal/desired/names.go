@@ -1,0 +1,108 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/sidecar"
+)
+
+// stemLabel is how much of a driver name its objects' names show; stemHash is
+// how many hexadecimal digits keep two of them apart (a.b from a-b).
+const (
+	stemLabel = 30
+	stemHash  = 5
+)
+
+// Names are the names that the objects of one driver have. A workload, its
+// ServiceAccount, its roles and their bindings share one name.
+type Names struct {
+	Controller, Node string
+}
+
+// NamesOf computes the names of a driver's objects. They are DNS labels of at
+// most 52 characters, which leaves room for what Kubernetes appends.
+func NamesOf(driver string) Names {
+	s := stem(driver)
+	return Names{
+		Controller: s + "-" + v1alpha1.ComponentController,
+		Node:       s + "-" + v1alpha1.DefaultNodePool,
+	}
+}
+
+func stem(driver string) string {
+	sum := sha256.Sum256([]byte(driver))
+	label := strings.ReplaceAll(driver, ".", "-")
+	label = strings.Trim(label[:min(len(label), stemLabel)], "-")
+	return label + "-" + hex.EncodeToString(sum[:])[:stemHash]
+}
+
+// Namespace is where the pods of d are: what the spec says, else what status
+// recorded when the operator first chose, else the operator's own.
+func Namespace(d *v1alpha1.CSIDriverDeployment, f Facts) string {
+	switch {
+	case d.Spec.Namespace != "":
+		return d.Spec.Namespace
+	case d.Status.Namespace != "":
+		return d.Status.Namespace
+	default:
+		return f.OperatorNamespace
+	}
+}
+
+// Leases are the names of the leader Leases that the sidecars of a driver
+// create. Sidecars set neither owner nor label on them.
+func Leases(driver string) []string {
+	var names []string
+	for _, s := range sidecar.Catalogue() {
+		if s.Lease != nil {
+			names = append(names, s.Lease(driver))
+		}
+	}
+	return names
+}
+
+// Labels are on every object of a driver's component. An empty component is
+// for objects that serve the driver as a whole.
+func Labels(driver, component string) map[string]string {
+	l := Selector(driver)
+	l["app.kubernetes.io/name"] = "csi-driver"
+	l["app.kubernetes.io/instance"] = stem(driver)
+	l[v1alpha1.LabelManagedBy] = v1alpha1.FieldOwner
+	if component != "" {
+		l[v1alpha1.LabelComponent] = component
+	}
+	return l
+}
+
+// Selector finds everything that belongs to a driver. It is the ownership.
+func Selector(driver string) map[string]string {
+	return map[string]string{v1alpha1.LabelDeployment: driver}
+}
+
+// Kinds are all kinds that Render makes, so that removal can look for each by
+// Selector without a spec that renders. Leases have no label; see Leases.
+func Kinds() []schema.GroupVersionKind {
+	return []schema.GroupVersionKind{
+		corev1.SchemeGroupVersion.WithKind("ServiceAccount"),
+		rbacv1.SchemeGroupVersion.WithKind("ClusterRole"),
+		rbacv1.SchemeGroupVersion.WithKind("ClusterRoleBinding"),
+		rbacv1.SchemeGroupVersion.WithKind("Role"),
+		rbacv1.SchemeGroupVersion.WithKind("RoleBinding"),
+		storagev1.SchemeGroupVersion.WithKind("CSIDriver"),
+		appsv1.SchemeGroupVersion.WithKind("Deployment"),
+		appsv1.SchemeGroupVersion.WithKind("DaemonSet"),
+		storagev1.SchemeGroupVersion.WithKind("StorageClass"),
+	}
+}

@@ -1,0 +1,336 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/sidecar"
+)
+
+// forEachInput runs test on what each file of testdata becomes.
+func forEachInput(t *testing.T, test func(*testing.T, *v1alpha1.CSIDriverDeployment, Set)) {
+	t.Helper()
+	for _, file := range inputFiles(t) {
+		t.Run(file, func(t *testing.T) {
+			d := load(t, file)
+			test(t, d, mustRender(t, d))
+		})
+	}
+}
+
+func TestRenderIsDeterministicAndLeavesItsInput(t *testing.T) {
+	forEachInput(t, func(t *testing.T, d *v1alpha1.CSIDriverDeployment, set Set) {
+		before, first := d.DeepCopy(), document(t, set)
+		for range 20 {
+			again := mustRender(t, d)
+			if diff := cmp.Diff(string(first), string(document(t, again))); diff != "" {
+				t.Fatalf("two renders differ:\n%s", diff)
+			}
+		}
+		if diff := cmp.Diff(before, d); diff != "" {
+			t.Errorf("the input was changed:\n%s", diff)
+		}
+	})
+}
+
+// TestRendersShareNothing scribbles over all that one render returned.
+func TestRendersShareNothing(t *testing.T) {
+	forEachInput(t, func(t *testing.T, d *v1alpha1.CSIDriverDeployment, set Set) {
+		before, want := d.DeepCopy(), document(t, set)
+		rows, leases := slices.Clone(set.Rows), slices.Clone(set.Leases)
+		for _, o := range set.Objects {
+			scribble(o.Intent.Object)
+		}
+		for i := range set.Rows {
+			set.Rows[i] = Row{}
+		}
+		for i := range set.Leases {
+			set.Leases[i] = "scribble"
+		}
+		again := mustRender(t, d)
+		if !bytes.Equal(want, document(t, again)) {
+			t.Error("objects are shared between renders")
+		}
+		if diff := cmp.Diff(rows, again.Rows); diff != "" {
+			t.Errorf("rows are shared between renders:\n%s", diff)
+		}
+		if diff := cmp.Diff(leases, again.Leases); diff != "" {
+			t.Errorf("leases are shared between renders:\n%s", diff)
+		}
+		if diff := cmp.Diff(before, d); diff != "" {
+			t.Errorf("objects are shared with the input:\n%s", diff)
+		}
+	})
+}
+
+func scribble(fields map[string]any) {
+	for key, value := range fields {
+		switch v := value.(type) {
+		case map[string]any:
+			scribble(v)
+		case []any:
+			for i := range v {
+				if item, ok := v[i].(map[string]any); ok {
+					scribble(item)
+				} else {
+					v[i] = "scribble"
+				}
+			}
+		default:
+			fields[key] = "scribble"
+		}
+	}
+}
+
+// expectClean is what holds for every set.
+func expectClean(t *testing.T, set Set) {
+	t.Helper()
+	step := StepAccounts
+	for _, o := range set.Objects {
+		u := o.Intent
+		if o.Step < step {
+			t.Errorf("%s %q: step %d comes after step %d", u.GetKind(), u.GetName(), o.Step, step)
+		}
+		step = o.Step
+		expectStrictRoundTrip(t, u)
+		expectNoEmptyFields(t, u.GetKind(), u.Object)
+		expectOwned(t, set, u)
+	}
+}
+
+func TestSetsAreClean(t *testing.T) {
+	forEachInput(t, func(t *testing.T, _ *v1alpha1.CSIDriverDeployment, set Set) { expectClean(t, set) })
+}
+
+// expectStrictRoundTrip proves that every field exists in Kubernetes.
+func expectStrictRoundTrip(t *testing.T, u *unstructured.Unstructured) {
+	t.Helper()
+	typed, err := scheme.Scheme.New(u.GroupVersionKind())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(u.Object, typed, true); err != nil {
+		t.Errorf("%s %q: %v", u.GetKind(), u.GetName(), err)
+	}
+}
+
+func expectNoEmptyFields(t *testing.T, path string, value any) {
+	t.Helper()
+	switch v := value.(type) {
+	case nil:
+		t.Errorf("%s is null", path)
+	case map[string]any:
+		for key, item := range v {
+			below := path + "." + key
+			if m, ok := item.(map[string]any); ok && len(m) == 0 && !meansSomething(key) {
+				t.Errorf("%s is empty", below)
+			}
+			if l, ok := item.([]any); ok && len(l) == 0 {
+				t.Errorf("%s is empty", below)
+			}
+			if key == "status" || key == "creationTimestamp" || key == "ownerReferences" {
+				t.Errorf("%s is claimed", below)
+			}
+			expectNoEmptyFields(t, below, item)
+		}
+	case []any:
+		for i, item := range v {
+			expectNoEmptyFields(t, fmt.Sprintf("%s[%d]", path, i), item)
+		}
+	}
+}
+
+func expectOwned(t *testing.T, set Set, u *unstructured.Unstructured) {
+	t.Helper()
+	for key, value := range Selector(set.Driver) {
+		if u.GetLabels()[key] != value {
+			t.Errorf("%s %q: label %s is %q, want %q", u.GetKind(), u.GetName(), key, u.GetLabels()[key], value)
+		}
+	}
+	if u.GetAnnotations()[v1alpha1.AnnotationUID] == "" {
+		t.Errorf("%s %q has no uid annotation", u.GetKind(), u.GetName())
+	}
+	if !slices.Contains(Kinds(), u.GroupVersionKind()) {
+		t.Errorf("Kinds lacks %s", u.GroupVersionKind())
+	}
+	template, _, _ := unstructured.NestedStringMap(u.Object, "spec", "template", "metadata", "annotations")
+	if _, found := template[v1alpha1.AnnotationUID]; found {
+		t.Errorf("%s %q: a restored CSIDriverDeployment would restart its pods", u.GetKind(), u.GetName())
+	}
+}
+
+// TestKinds lists nothing that is never made.
+func TestKinds(t *testing.T) {
+	made := map[schema.GroupVersionKind]bool{}
+	for _, o := range mustRender(t, smallest()).Objects {
+		made[o.Intent.GroupVersionKind()] = true
+	}
+	for _, k := range Kinds() {
+		if !made[k] {
+			t.Errorf("%s is listed and not made", k)
+		}
+	}
+}
+
+func TestRows(t *testing.T) {
+	const driver = "ghcr.io/csi-operator/csi-pool-driver:v0.1.0"
+	want := []Row{
+		{"controller", "driver", driver, "0.1.0"},
+		{"controller", "csi-provisioner", "registry.k8s.io/sig-storage/csi-provisioner:v6.3.0", "v6.3.0"},
+		{"controller", "csi-attacher", "registry.k8s.io/sig-storage/csi-attacher:v4.12.0", "v4.12.0"},
+		{"controller", "csi-resizer", "registry.k8s.io/sig-storage/csi-resizer:v2.2.0", "v2.2.0"},
+		{"controller", "livenessprobe", "registry.k8s.io/sig-storage/livenessprobe:v2.19.0", "v2.19.0"},
+		{"node", "driver", driver, "0.1.0"},
+		{"node", "node-driver-registrar", "registry.k8s.io/sig-storage/csi-node-driver-registrar:v2.17.0", "v2.17.0"},
+		{"node", "livenessprobe", "registry.k8s.io/sig-storage/livenessprobe:v2.19.0", "v2.19.0"},
+	}
+	if diff := cmp.Diff(want, mustRender(t, smallest()).Rows); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
+// TestRowsAreTheContainers compares rows with what runs.
+func TestRowsAreTheContainers(t *testing.T) {
+	forEachInput(t, func(t *testing.T, _ *v1alpha1.CSIDriverDeployment, set Set) {
+		var want []Row
+		for _, pod := range podTemplates(t, set) {
+			for _, c := range pod.Spec.Containers {
+				want = append(want, Row{Component: pod.Labels[v1alpha1.LabelComponent], Name: c.Name, Image: c.Image})
+			}
+		}
+		got := slices.Clone(set.Rows)
+		for i := range got {
+			got[i].Version = ""
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("-containers, +rows:\n%s", diff)
+		}
+	})
+}
+
+// podTemplates are those of the Deployment and of the DaemonSet.
+func podTemplates(t *testing.T, set Set) []corev1.PodTemplateSpec {
+	t.Helper()
+	var list []corev1.PodTemplateSpec
+	for _, o := range set.Objects {
+		fields, found, err := unstructured.NestedMap(o.Intent.Object, "spec", "template")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found {
+			list = append(list, convert[corev1.PodTemplateSpec](t, fields))
+		}
+	}
+	if len(list) != 2 {
+		t.Fatalf("got %d workloads, want 2", len(list))
+	}
+	return list
+}
+
+func convert[T any](t *testing.T, fields map[string]any) T {
+	t.Helper()
+	var typed T
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(fields, &typed); err != nil {
+		t.Fatal(err)
+	}
+	return typed
+}
+
+func TestSelectorsFindTheirPodsOnly(t *testing.T) {
+	set := mustRender(t, smallest())
+	pods := podTemplates(t, set)
+	for _, o := range set.Objects {
+		fields, found, _ := unstructured.NestedMap(o.Intent.Object, "spec", "selector")
+		if !found {
+			continue
+		}
+		s := convert[metav1.LabelSelector](t, fields)
+		selector, err := metav1.LabelSelectorAsSelector(&s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pod := range pods {
+			own := pod.Labels[v1alpha1.LabelComponent] == o.Intent.GetLabels()[v1alpha1.LabelComponent]
+			if got := selector.Matches(labelSet(pod.Labels)); got != own {
+				t.Errorf("%s %q selects pods of %q: %v, want %v", o.Intent.GetKind(), o.Intent.GetName(), pod.Labels[v1alpha1.LabelComponent], got, own)
+			}
+		}
+	}
+}
+
+func TestRightsAreThoseOfTheSidecars(t *testing.T) {
+	type right struct{ group, resource, verb string }
+	rights := func(rules []rbacv1.PolicyRule) map[right]bool {
+		all := map[right]bool{}
+		for _, r := range rules {
+			for _, g := range r.APIGroups {
+				for _, resource := range r.Resources {
+					for _, v := range r.Verbs {
+						all[right{g, resource, v}] = true
+					}
+				}
+			}
+		}
+		return all
+	}
+	var needed []rbacv1.PolicyRule
+	for _, s := range sidecar.In(sidecar.Controller) {
+		needed = append(needed, s.Rules...)
+	}
+	granted := clusterRoleOf(t, mustRender(t, smallest())).Rules
+	if diff := cmp.Diff(rights(needed), rights(granted)); diff != "" {
+		t.Errorf("-needed, +granted:\n%s", diff)
+	}
+	for _, s := range sidecar.In(sidecar.Node) {
+		if len(s.Rules) > 0 || s.Lease != nil {
+			t.Errorf("%s runs on nodes, whose account has no right at all", s.Name)
+		}
+	}
+}
+
+func clusterRoleOf(t *testing.T, set Set) rbacv1.ClusterRole {
+	t.Helper()
+	for _, o := range set.Objects {
+		if o.Intent.GetKind() == "ClusterRole" {
+			return convert[rbacv1.ClusterRole](t, o.Intent.Object)
+		}
+	}
+	t.Fatal("no ClusterRole")
+	return rbacv1.ClusterRole{}
+}
+
+// TestAccountsOfBindings: nothing but the controller's account is bound.
+func TestAccountsOfBindings(t *testing.T) {
+	set := mustRender(t, smallest())
+	want := []rbacv1.Subject{{Kind: "ServiceAccount", Name: set.Names.Controller, Namespace: set.Namespace}}
+	bindings := 0
+	for _, o := range set.Objects {
+		if !strings.HasSuffix(o.Intent.GetKind(), "Binding") {
+			continue
+		}
+		bindings++
+		b := convert[rbacv1.RoleBinding](t, o.Intent.Object)
+		if diff := cmp.Diff(want, b.Subjects); diff != "" {
+			t.Errorf("%s: -want, +got:\n%s", o.Intent.GetKind(), diff)
+		}
+	}
+	if bindings != 2 {
+		t.Errorf("got %d bindings, want 2", bindings)
+	}
+}
