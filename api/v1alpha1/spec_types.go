@@ -15,7 +15,6 @@ import (
 //
 // +kubebuilder:validation:XValidation:rule=`(has(self.namespace) ? self.namespace : "") == (has(oldSelf.namespace) ? oldSelf.namespace : "")`,message="namespace cannot be changed; delete this object and create it anew"
 // +kubebuilder:validation:XValidation:rule="(has(self.source) ? self.source : 'Bundled') == (has(oldSelf.source) ? oldSelf.source : 'Bundled')",message="source cannot be changed; delete this object and create it anew"
-// +kubebuilder:validation:XValidation:rule="has(self.bundled)",message="bundled is required: set bundled.mode and bundled.path"
 // +kubebuilder:validation:XValidation:rule=`(has(self.bundled) ? self.bundled.mode : "") == (has(oldSelf.bundled) ? oldSelf.bundled.mode : "")`,message="bundled.mode cannot be changed: volumes of one mode cannot be served in another; create another CSIDriverDeployment"
 // +kubebuilder:validation:XValidation:rule=`(has(self.bundled) ? self.bundled.path : "") == (has(oldSelf.bundled) ? oldSelf.bundled.path : "")`,message="bundled.path cannot be changed: existing volumes lie there; create another CSIDriverDeployment"
 type CSIDriverDeploymentSpec struct {
