@@ -1,0 +1,159 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/csi-operator/csi-operator/hack/internal/controlplane"
+	"github.com/csi-operator/csi-operator/hack/internal/network"
+	"github.com/csi-operator/csi-operator/hack/internal/node"
+	"github.com/csi-operator/csi-operator/hack/internal/pki"
+	"github.com/csi-operator/csi-operator/hack/internal/plan"
+)
+
+// nodesTimeout is how long the nodes may take to become Ready.
+const nodesTimeout = 3 * time.Minute
+
+// Running reports whether the cluster is up as a whole; nodes that were stopped
+// count as up. It is an error if its control plane has ended.
+func (c *Cluster) Running() (bool, error) {
+	s, err := load(c.paths)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil || !s.Complete {
+		return false, err
+	}
+	if err := controlplane.Ended(c.paths); err != nil {
+		return false, fmt.Errorf("%w\nrun \"localcluster down\" and begin again", err)
+	}
+	return true, nil
+}
+
+// Up makes a cluster of count nodes and returns when all are Ready. What a
+// half-made cluster has left is removed first.
+func (c *Cluster) Up(ctx context.Context, count int, binaries node.Binaries) error {
+	for _, path := range []string{c.paths.State, binaries.Kubernetes, binaries.Containerd} {
+		if err := node.Hides(path); err != nil {
+			return err
+		}
+	}
+	if err := c.clearWay(ctx); err != nil {
+		return err
+	}
+	s, err := c.prepare(count, binaries)
+	if err != nil {
+		return err
+	}
+	plans := plan.Nodes(count)
+	if err := pki.Write(c.paths, plans); err != nil {
+		return err
+	}
+	if err := network.Run(ctx, network.OnHost, network.Host(plans)...); err != nil {
+		return err
+	}
+	err = c.printer.Step("starting the control plane", func() error {
+		return controlplane.Start(ctx, c.paths, binaries.Kubernetes)
+	})
+	if err != nil {
+		return err
+	}
+	nodes := c.nodes(s)
+	err = c.printer.Step(fmt.Sprintf("starting %d nodes", count), func() error {
+		return c.startAll(ctx, nodes)
+	})
+	if err != nil {
+		return err
+	}
+	s.Complete = true
+	return s.save(c.paths)
+}
+
+// clearWay removes what is left of a half-made cluster and refuses to go on if
+// the machine already uses the cluster's addresses.
+func (c *Cluster) clearWay(ctx context.Context) error {
+	left, err := c.remains(ctx)
+	if err != nil {
+		return err
+	}
+	if len(left) > 0 {
+		c.printer.Say("removing what an unfinished cluster has left")
+		if err := c.Down(ctx, true); err != nil {
+			return err
+		}
+	}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return fmt.Errorf("listing the machine's addresses: %w", err)
+	}
+	return addressConflict(addresses)
+}
+
+// addressConflict returns an error if one of the addresses is in a network that
+// the cluster uses.
+func addressConflict(addresses []net.Addr) error {
+	for _, address := range addresses {
+		prefix, err := netip.ParsePrefix(address.String())
+		if err != nil {
+			continue // not an address of the Internet protocol
+		}
+		for _, ours := range []string{plan.HostPrefix, plan.PodPrefix, plan.ServicePrefix} {
+			if netip.MustParsePrefix(ours).Overlaps(prefix.Masked()) {
+				return fmt.Errorf("the machine uses %s, the cluster needs %s: free the address", prefix, ours)
+			}
+		}
+	}
+	return nil
+}
+
+// prepare makes the folders of the cluster and its state. Each is recorded
+// before it is made, so that a crash does not hide it from Down.
+func (c *Cluster) prepare(count int, binaries node.Binaries) (state, error) {
+	if err := makeAll([]string{c.paths.State}); err != nil {
+		return state{}, err
+	}
+	points := node.MountPoints()
+	created, err := absent(points)
+	if err != nil {
+		return state{}, err
+	}
+	s := state{Nodes: count, Binaries: binaries, CreatedFolders: created}
+	if err := s.save(c.paths); err != nil {
+		return state{}, err
+	}
+	return s, makeAll(append(points, c.paths.Logs(), c.paths.Etcd()))
+}
+
+// startAll starts the nodes at the same time and returns when they are Ready.
+func (c *Cluster) startAll(ctx context.Context, nodes []*node.Node) error {
+	names := make([]string, len(nodes))
+	problems := make([]error, len(nodes))
+	var running sync.WaitGroup
+	for i, n := range nodes {
+		names[i] = n.Name()
+		running.Go(func() { problems[i] = n.Start(ctx) })
+	}
+	running.Wait()
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	return c.awaitAll(ctx, names)
+}
+
+func (c *Cluster) awaitAll(ctx context.Context, names []string) error {
+	ctx, cancel := context.WithTimeout(ctx, nodesTimeout)
+	defer cancel()
+	if err := c.AwaitReady(ctx, true, names...); err != nil {
+		return fmt.Errorf("waiting for the nodes to be Ready: %w: see the logs in %q", err, c.paths.Logs())
+	}
+	return nil
+}
