@@ -13,10 +13,10 @@ import (
 // and compare effective values, so that a field cannot be changed by leaving
 // it or its parent out.
 //
-// +kubebuilder:validation:XValidation:rule=`(has(self.namespace) ? self.namespace : "") == (has(oldSelf.namespace) ? oldSelf.namespace : "")`,message="namespace cannot be changed; delete this object and create it anew"
-// +kubebuilder:validation:XValidation:rule="(has(self.source) ? self.source : 'Bundled') == (has(oldSelf.source) ? oldSelf.source : 'Bundled')",message="source cannot be changed; delete this object and create it anew"
-// +kubebuilder:validation:XValidation:rule=`(has(self.bundled) ? self.bundled.mode : "") == (has(oldSelf.bundled) ? oldSelf.bundled.mode : "")`,message="bundled.mode cannot be changed: volumes of one mode cannot be served in another; create another CSIDriverDeployment"
-// +kubebuilder:validation:XValidation:rule=`(has(self.bundled) ? self.bundled.path : "") == (has(oldSelf.bundled) ? oldSelf.bundled.path : "")`,message="bundled.path cannot be changed: existing volumes lie there; create another CSIDriverDeployment"
+// +kubebuilder:validation:XValidation:rule="has(self.__namespace__) == has(oldSelf.__namespace__) && (!has(self.__namespace__) || self.__namespace__ == oldSelf.__namespace__)",message="namespace cannot be changed; delete this object and create it anew"
+// +kubebuilder:validation:XValidation:rule="has(self.source) == has(oldSelf.source) && (!has(self.source) || self.source == oldSelf.source)",message="source cannot be changed; delete this object and create it anew"
+// +kubebuilder:validation:XValidation:rule="has(self.bundled) == has(oldSelf.bundled) && (!has(self.bundled) || self.bundled.mode == oldSelf.bundled.mode)",message="bundled.mode cannot be changed: volumes of one mode cannot be served in another; create another CSIDriverDeployment"
+// +kubebuilder:validation:XValidation:rule="has(self.bundled) == has(oldSelf.bundled) && (!has(self.bundled) || self.bundled.path == oldSelf.bundled.path)",message="bundled.path cannot be changed: existing volumes lie there; create another CSIDriverDeployment"
 type CSIDriverDeploymentSpec struct {
 	// namespace holds the pods. It must exist. Default: the operator's own.
 	// Immutable; the effective value is in status.namespace.
