@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Copyright The csi-operator Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+# Brings up the cluster, puts the images on its nodes and installs the operator.
+set -euo pipefail
+# shellcheck source=hack/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+use_cluster
+if [ "$CLUSTER" = local ]; then
+	"$LOCALCLUSTER" image build --version "v${VERSION:?set VERSION to the version of the images}"
+fi
+"$KUBECTL" apply --server-side -k "$root/config/default"
+# Images of the same tag may have changed: start the operator anew.
+"$KUBECTL" -n csi-operator-system rollout restart deployment/csi-operator
+"$KUBECTL" -n csi-operator-system rollout status deployment/csi-operator --timeout=180s

@@ -1,0 +1,52 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestRawBlockVolume(t *testing.T) {
+	d := sharedDeployment(t)
+	guardSingleHolder(t)
+	c := blockClaim("block", classOf(d), "64Mi")
+	create(t, c)
+	first := workload("block-a", shared.nodeA, c, idle)
+	create(t, first)
+	await(t, "pod runs on "+shared.nodeA, running(first, shared.nodeA))
+	mustPodExec(t, first, "sh", "-c", "echo block-content | dd of=/dev/data bs=4096 conv=sync,fsync 2>/dev/null")
+	get(t, c)
+	pv := pvOf(t, c)
+	remove(t, first)
+	await(t, "volume is detached", detached(pv))
+
+	second := workload("block-b", shared.nodeB, c, idle)
+	create(t, second)
+	await(t, "pod runs on "+shared.nodeB, running(second, shared.nodeB))
+	if got := mustPodExec(t, second, "sh", "-c", "dd if=/dev/data bs=4096 count=1 2>/dev/null | tr -d '\\0'"); !strings.Contains(got, "block-content") {
+		t.Errorf("device holds %q, want block-content", got)
+	}
+}
+
+// While a pod writes on one node, a second one on the other node has to wait.
+func TestSecondNodeHasToWait(t *testing.T) {
+	d := sharedDeployment(t)
+	guardSingleHolder(t)
+	c := claim("contended", classOf(d), "64Mi")
+	create(t, c)
+	first := workload("contended-a", shared.nodeA, c, writing)
+	create(t, first)
+	await(t, "pod runs on "+shared.nodeA, running(first, shared.nodeA))
+
+	second := workload("contended-b", shared.nodeB, c, idle)
+	create(t, second)
+	await(t, "the second pod is told to wait", event(second, "FailedAttachVolume"))
+	keepsWriting(t, first)
+	remove(t, first)
+	await(t, "the second pod runs once the first is gone", running(second, shared.nodeB))
+	mustPodExec(t, second, "tail", "-n1", "/data/lines")
+}
