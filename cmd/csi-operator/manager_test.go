@@ -1,0 +1,175 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
+)
+
+// TestServe runs the whole manager with the operator's account: it leads,
+// answers probes, gives metrics to nobody unknown, and gives up its Lease.
+func TestServe(t *testing.T) {
+	const namespace = "csi-operator-system"
+	config := startServer(t)
+	admin, err := client.New(config, client.Options{Scheme: scheme.Scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	install(t, admin, namespace)
+	config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + namespace + ":csi-operator"}
+
+	metrics, probes := freeAddress(t), freeAddress(t)
+	o, err := parse([]string{"--namespace=" + namespace, "--leader-elect", "--metrics-bind-address=" + metrics, "--health-probe-bind-address=" + probes},
+		func(string) string { return "" }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mgr, err := newManager(config, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.QPS >= 0 {
+		t.Errorf("requests are limited to %v a second", config.QPS)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- mgr.Start(ctx) }()
+
+	lease := client.ObjectKey{Namespace: namespace, Name: leaderLease}
+	await(t, "the Lease has a holder", func() error { return holder(t, admin, lease, true) })
+	awaitStatus(t, "http://"+probes+"/healthz", http.StatusOK)
+	awaitStatus(t, "http://"+probes+"/readyz", http.StatusOK)
+	awaitStatus(t, "https://"+metrics+"/metrics", http.StatusUnauthorized)
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+	if err := holder(t, admin, lease, false); err != nil {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
+func startServer(t *testing.T) *rest.Config {
+	t.Helper()
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		t.Fatal("KUBEBUILDER_ASSETS names no directory with etcd and kube-apiserver: run `make test`, which builds them and sets it")
+	}
+	env := &envtest.Environment{
+		CRDDirectoryPaths:        []string{"../../config/crd/bases"},
+		ErrorIfCRDPathMissing:    true,
+		ControlPlaneStartTimeout: 2 * time.Minute,
+		ControlPlaneStopTimeout:  time.Minute,
+	}
+	t.Cleanup(func() { // also after half a start
+		if err := env.Stop(); err != nil {
+			t.Errorf("stopping the API server: %v", err)
+		}
+	})
+	config, err := env.Start()
+	if err != nil {
+		t.Fatalf("starting the API server: %v", err)
+	}
+	return config
+}
+
+// install gives the operator's account the rights that are shipped.
+func install(t *testing.T, admin client.Client, namespace string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", "role.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := &rbacv1.ClusterRole{}
+	if err := yaml.UnmarshalStrict(text, role); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
+		role,
+		&rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: "csi-operator", Namespace: namespace}},
+		},
+	} {
+		if err := admin.Create(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+func holder(t *testing.T, c client.Client, key client.ObjectKey, want bool) error {
+	t.Helper()
+	lease := &coordinationv1.Lease{}
+	if err := c.Get(t.Context(), key, lease); err != nil {
+		return err
+	}
+	if h := lease.Spec.HolderIdentity; want != (h != nil && *h != "") {
+		return fmt.Errorf("holder is %v", h)
+	}
+	return nil
+}
+
+func awaitStatus(t *testing.T, url string, want int) {
+	t.Helper()
+	unverified := &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the certificate is made at each start
+	}}
+	await(t, url, func() error {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		response, err := unverified.Do(request)
+		if err != nil {
+			return err
+		}
+		if response.StatusCode != want {
+			err = fmt.Errorf("status %d, want %d", response.StatusCode, want)
+		}
+		return errors.Join(err, response.Body.Close())
+	})
+}
+
+func await(t *testing.T, what string, check func() error) {
+	t.Helper()
+	var last error
+	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		last = check()
+		return last == nil, nil
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", what, last)
+	}
+}

@@ -1,0 +1,175 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/desired"
+)
+
+// stage is a part of a removal. The next one begins when every object of its
+// kinds and every pod of its component is gone.
+type stage struct {
+	kinds     []string
+	component string
+}
+
+// stages are the parts of a removal after the classes, in order. The
+// controller goes before the nodes, so that nothing new is attached to a node
+// that can no longer unmount; the CSIDriver stays as long as a kubelet may look
+// at it; rights go when nobody uses them any more.
+func stages() []stage {
+	return []stage{
+		{kinds: []string{"Deployment"}, component: v1alpha1.ComponentController},
+		{kinds: []string{"DaemonSet"}, component: v1alpha1.DefaultNodePool},
+		{kinds: []string{"CSIDriver"}},
+		{kinds: []string{"ClusterRoleBinding", "RoleBinding", "ClusterRole", "Role", "ServiceAccount"}},
+	}
+}
+
+// remove takes a deleted driver out of the cluster. It keeps no record of how
+// far it came: each run looks at what is left. It needs neither a valid spec
+// nor a namespace, and touches nothing without the driver's label.
+//
+// Volumes keep a driver from going as long as anything of it is there to serve
+// them. Where nothing is, as after a conflict with a foreign CSIDriver, the
+// volumes are not its own.
+func (r *Reconciler) remove(ctx context.Context, d *v1alpha1.CSIDriverDeployment) (reconcile.Result, error) {
+	if !controllerutil.ContainsFinalizer(d, v1alpha1.Finalizer) {
+		return reconcile.Result{}, nil
+	}
+	owned, err := r.applier.Owned(ctx, d.Name, desired.Kinds()...)
+	if err != nil {
+		return reconcile.Result{}, stuck(d, err)
+	}
+	if len(owned) > 0 {
+		blocked, err := r.gate(ctx, d)
+		if err != nil {
+			return reconcile.Result{}, stuck(d, err)
+		}
+		if blocked {
+			return r.install(ctx, d, butLostClasses(owned))
+		}
+	}
+	if classes := ofKinds(owned, "StorageClass"); len(classes) > 0 {
+		if err := r.applier.Delete(ctx, classes); err != nil {
+			return reconcile.Result{}, stuck(d, err)
+		}
+		// A claim may have been served while the classes still stood.
+		if blocked, err := r.gate(ctx, d); err != nil || blocked {
+			return reconcile.Result{}, stuck(d, err)
+		}
+	}
+	waiting, err := r.removeStages(ctx, d, owned)
+	if err != nil {
+		return reconcile.Result{}, stuck(d, err)
+	}
+	if waiting != "" {
+		progress(d, waiting)
+		return reconcile.Result{RequeueAfter: afterWaiting}, r.assess(ctx, d, rowsOf(d))
+	}
+	if err := r.applier.DeleteLeases(ctx, d.Name, desired.Namespace(d, r.facts)); err != nil {
+		return reconcile.Result{}, stuck(d, err)
+	}
+	return reconcile.Result{}, r.removeFinalizer(ctx, d)
+}
+
+// removeStages goes as far as it can and says what it waits for; empty if all
+// is gone.
+func (r *Reconciler) removeStages(ctx context.Context, d *v1alpha1.CSIDriverDeployment, owned []metav1.PartialObjectMetadata) (string, error) {
+	for _, s := range stages() {
+		if objects := ofKinds(owned, s.kinds...); len(objects) > 0 {
+			if err := r.applier.Delete(ctx, objects); err != nil {
+				return "", err
+			}
+			left, err := r.applier.Owned(ctx, d.Name, kindsNamed(s.kinds...)...)
+			if err != nil || len(left) > 0 {
+				return waitingFor(left), err
+			}
+		}
+		pods, err := r.podsOf(ctx, d.Name, s.component)
+		if err != nil || len(pods) > 0 {
+			return waitingFor(pods), err
+		}
+	}
+	return "", nil
+}
+
+// podsOf reads live which pods of a component are left; none of no component.
+func (r *Reconciler) podsOf(ctx context.Context, driver, component string) ([]metav1.PartialObjectMetadata, error) {
+	if component == "" {
+		return nil, nil
+	}
+	pods, err := r.applier.Owned(ctx, driver, corev1.SchemeGroupVersion.WithKind("Pod"))
+	return slices.DeleteFunc(pods, func(p metav1.PartialObjectMetadata) bool {
+		return p.Labels[v1alpha1.LabelComponent] != component
+	}), err
+}
+
+func waitingFor(objects []metav1.PartialObjectMetadata) string {
+	if len(objects) == 0 {
+		return ""
+	}
+	o := objects[0]
+	text := fmt.Sprintf("waiting for %s %q to end", o.Kind, o.Name)
+	if len(objects) > 1 {
+		text += fmt.Sprintf(" and for %d more", len(objects)-1)
+	}
+	return text
+}
+
+// butLostClasses chooses what a blocked driver keeps: everything, so that its
+// volumes work on. Only a class that is gone does not come back, be it that
+// the removal had begun, be it that someone wants no new claims.
+func butLostClasses(owned []metav1.PartialObjectMetadata) func(desired.Object) bool {
+	standing := map[string]bool{}
+	for _, m := range ofKinds(owned, "StorageClass") {
+		standing[m.Name] = true
+	}
+	return func(o desired.Object) bool {
+		return o.Step != desired.StepClasses || standing[o.Intent.GetName()]
+	}
+}
+
+// stuck tells in the status which error keeps a removal from going on, and
+// returns it for the next attempt. A nil error changes nothing.
+func stuck(d *v1alpha1.CSIDriverDeployment, err error) error {
+	if err != nil {
+		progress(d, err.Error())
+	}
+	return err
+}
+
+// progress tells how far a removal is, once it has begun.
+func progress(d *v1alpha1.CSIDriverDeployment, message string) {
+	mark(d, metav1.Condition{
+		Type: v1alpha1.ConditionApplied, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonDeleting, Message: message,
+	})
+}
+
+func ofKinds(objects []metav1.PartialObjectMetadata, kinds ...string) []metav1.PartialObjectMetadata {
+	var out []metav1.PartialObjectMetadata
+	for _, o := range objects {
+		if slices.Contains(kinds, o.Kind) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+func kindsNamed(names ...string) []schema.GroupVersionKind {
+	return slices.DeleteFunc(desired.Kinds(), func(k schema.GroupVersionKind) bool {
+		return !slices.Contains(names, k.Kind)
+	})
+}

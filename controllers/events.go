@@ -1,0 +1,54 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+)
+
+// eventAction is what the operator did when it saw a condition change.
+const eventAction = "Reconcile"
+
+// announce emits an event for each condition that changed its status or
+// reason. It is called after the status was written, so that no event tells of
+// something that the status does not say.
+func (r *Reconciler) announce(before *v1alpha1.CSIDriverDeploymentStatus, d *v1alpha1.CSIDriverDeployment) {
+	for _, c := range d.Status.Conditions {
+		if !newsworthy(meta.FindStatusCondition(before.Conditions, c.Type), c) {
+			continue
+		}
+		r.recorder.Eventf(d, nil, severity(c), c.Reason, eventAction, "%s", c.Message)
+	}
+}
+
+// newsworthy is a change. The first state of a condition is one only if it
+// tells of a fault: every new driver begins without a ready pod.
+func newsworthy(old *metav1.Condition, c metav1.Condition) bool {
+	if old != nil {
+		return old.Status != c.Status || old.Reason != c.Reason
+	}
+	switch c.Type {
+	case v1alpha1.ConditionSpecValid, v1alpha1.ConditionApplied:
+		return c.Status != metav1.ConditionTrue
+	case v1alpha1.ConditionDeletionBlocked:
+		return true
+	default:
+		return false
+	}
+}
+
+func severity(c metav1.Condition) string {
+	good := c.Status == metav1.ConditionTrue
+	if c.Type == v1alpha1.ConditionDeletionBlocked {
+		good = !good
+	}
+	if good || c.Reason == v1alpha1.ReasonDeleting {
+		return corev1.EventTypeNormal
+	}
+	return corev1.EventTypeWarning
+}

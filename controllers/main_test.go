@@ -1,0 +1,223 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/yaml"
+
+	"github.com/csi-operator/csi-operator/internal/desired"
+)
+
+// account is the operator's ServiceAccount, as config/rbac binds it.
+const (
+	account          = "csi-operator"
+	accountNamespace = "csi-operator-system"
+	driverImage      = "pool.example.com/csi-pool-driver:v1.2.3"
+)
+
+var facts = desired.Facts{OperatorNamespace: accountNamespace, PoolDriverImage: driverImage, DriverVersion: "v1.2.3"}
+
+// cluster is the one API server of this package's tests, with all rights.
+var cluster struct {
+	client.Client
+	config   *rest.Config
+	operator *operator
+}
+
+func TestMain(m *testing.M) {
+	code, err := runTests(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runTests(m *testing.M) (code int, err error) {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		return 1, errors.New("KUBEBUILDER_ASSETS names no directory with etcd and kube-apiserver: run `make test`, which builds them and sets it")
+	}
+	ctrl.SetLogger(zap.New(zap.WriteTo(operatorLog())))
+	env := &envtest.Environment{
+		CRDDirectoryPaths:        []string{"../config/crd/bases"},
+		ErrorIfCRDPathMissing:    true,
+		ControlPlane:             envtest.ControlPlane{Etcd: &envtest.Etcd{}},
+		ControlPlaneStartTimeout: 2 * patience,
+		ControlPlaneStopTimeout:  patience,
+	}
+	env.ControlPlane.Etcd.Configure().Set("unsafe-no-fsync", "true")
+	defer func() { err = errors.Join(err, env.Stop()) }() // also after half a start
+	cluster.config, err = env.Start()
+	if err != nil {
+		return 1, fmt.Errorf("starting the API server: %w", err)
+	}
+	if err := prepare(); err != nil {
+		return 1, err
+	}
+	if cluster.operator, err = startOperator(); err != nil {
+		return 1, err
+	}
+	code = m.Run()
+	return code, cluster.operator.stop()
+}
+
+// prepare makes what an installation of the operator makes.
+func prepare() error {
+	scheme, err := Scheme()
+	if err != nil {
+		return err
+	}
+	if cluster.Client, err = client.New(cluster.config, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	role, err := operatorRole()
+	if err != nil {
+		return err
+	}
+	for _, o := range []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: accountNamespace}},
+		role,
+		&rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: account},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: account, Namespace: accountNamespace}},
+		},
+	} {
+		if err := cluster.Create(context.Background(), o); err != nil {
+			return fmt.Errorf("preparing the cluster: %w", err)
+		}
+	}
+	return nil
+}
+
+// operatorRole is the ClusterRole that is shipped.
+func operatorRole() (*rbacv1.ClusterRole, error) {
+	text, err := os.ReadFile(filepath.Join("..", "config", "rbac", "role.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	role := &rbacv1.ClusterRole{}
+	return role, yaml.UnmarshalStrict(text, role)
+}
+
+// operator is a running manager with no rights but those of the operator's
+// account.
+type operator struct {
+	client  client.Client // reads come from its cache
+	traffic *traffic
+	cancel  context.CancelFunc
+	done    chan error
+}
+
+func startOperator() (*operator, error) {
+	scheme, err := Scheme()
+	if err != nil {
+		return nil, err
+	}
+	cache, err := CacheOptions()
+	if err != nil {
+		return nil, err
+	}
+	o := &operator{traffic: &traffic{}, done: make(chan error, 1)}
+	cfg := rest.CopyConfig(cluster.config)
+	cfg.QPS = -1
+	cfg.Impersonate = rest.ImpersonationConfig{
+		UserName: "system:serviceaccount:" + accountNamespace + ":" + account,
+		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:" + accountNamespace, "system:authenticated"},
+	}
+	cfg.Wrap(o.traffic.record)
+	mgr, err := ctrl.NewManager(cfg, manager.Options{
+		Scheme:     scheme,
+		Cache:      cache,
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Controller: config.Controller{SkipNameValidation: new(true)}, // a restart is in the same process
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := Add(mgr, facts); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	o.client, o.cancel = mgr.GetClient(), cancel
+	go func() { o.done <- mgr.Start(ctx) }()
+	if !mgr.GetCache().WaitForCacheSync(ctx) {
+		return nil, errors.New("the operator's cache did not fill")
+	}
+	return o, nil
+}
+
+func (o *operator) stop() error {
+	o.cancel()
+	return <-o.done
+}
+
+// traffic is every request that an operator sent, apart from watches and
+// events.
+type traffic struct {
+	mu   sync.Mutex
+	sent []string
+}
+
+func (t *traffic) record(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if !r.URL.Query().Has("watch") && !strings.Contains(r.URL.Path, "/events.k8s.io/") {
+			t.mu.Lock()
+			t.sent = append(t.sent, r.Method+" "+r.URL.Path)
+			t.mu.Unlock()
+		}
+		return next.RoundTrip(r)
+	})
+}
+
+// about are, in order, the requests for objects of the given names and for
+// their status.
+func (t *traffic) about(names ...string) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []string
+	for _, s := range t.sent {
+		path := strings.TrimSuffix(s, "/status")
+		if slices.Contains(names, path[strings.LastIndex(path, "/")+1:]) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// operatorLog shows the operator's log only where the tests are verbose: errors
+// belong to many of them.
+func operatorLog() io.Writer {
+	if slices.Contains(os.Args, "-test.v=true") {
+		return os.Stderr
+	}
+	return io.Discard
+}

@@ -1,0 +1,128 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package controllers reconciles CSIDriverDeployments: gather, render, apply,
+// assess, report. It is the only reader of the cluster; what is to be there is
+// decided in internal/desired, how it does in internal/health, and
+// internal/apply writes it.
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/apply"
+	"github.com/csi-operator/csi-operator/internal/desired"
+)
+
+const (
+	// afterConflict is when a reconcile that worked on an old object runs again.
+	afterConflict = 100 * time.Millisecond
+	// afterRefusal is when something is tried again that only someone else can
+	// make possible, where no watch tells that they did.
+	afterRefusal = time.Minute
+	// afterWaiting is when a removal looks again for pods that went unnoticed;
+	// the watch of pods tells of all others.
+	afterWaiting = time.Minute
+)
+
+// Reconciler brings the cluster to what a CSIDriverDeployment says.
+type Reconciler struct {
+	client   client.Client // reads come from the cache
+	live     client.Reader
+	applier  *apply.Applier
+	recorder events.EventRecorder
+	facts    desired.Facts
+}
+
+// The operator's own rights.
+//
+// +kubebuilder:rbac:groups=csi-operator.io,resources=csidriverdeployments,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=csi-operator.io,resources=csidriverdeployments/status,verbs=update
+// +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=apps,resources=deployments;daemonsets,verbs=list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterroles;clusterrolebindings;roles;rolebindings,verbs=list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=storage.k8s.io,resources=csidrivers;storageclasses,verbs=list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=namespaces;pods;persistentvolumes,verbs=list;watch
+// +kubebuilder:rbac:groups=storage.k8s.io,resources=csinodes;volumeattachments,verbs=list;watch
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;delete
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+//
+// What it grants to the sidecars, and must therefore hold.
+//
+// +kubebuilder:rbac:groups="",resources=persistentvolumes,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;watch;update
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=events,verbs=list;watch;create;update;patch
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=storage.k8s.io,resources=storageclasses;csinodes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=storage.k8s.io,resources=volumeattachments,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=storage.k8s.io,resources=volumeattachments/status,verbs=patch
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update
+
+// Reconcile runs once and writes the status once, if it changed. Deletion is
+// looked at before anything that can fail.
+func (r *Reconciler) Reconcile(ctx context.Context, d *v1alpha1.CSIDriverDeployment) (reconcile.Result, error) {
+	before := d.Status.DeepCopy()
+	result, err := r.reconcile(ctx, d)
+	if reportErr := r.report(ctx, before, d); err == nil {
+		err = reportErr
+	}
+	if apierrors.IsConflict(err) {
+		log.FromContext(ctx).V(1).Info("Object changed meanwhile", "cause", err.Error())
+		return reconcile.Result{RequeueAfter: afterConflict}, nil
+	}
+	return result, err
+}
+
+func (r *Reconciler) reconcile(ctx context.Context, d *v1alpha1.CSIDriverDeployment) (reconcile.Result, error) {
+	if !d.DeletionTimestamp.IsZero() {
+		return r.remove(ctx, d)
+	}
+	if err := r.addFinalizer(ctx, d); err != nil {
+		return reconcile.Result{}, err
+	}
+	return r.install(ctx, d, everything)
+}
+
+// addFinalizer makes sure that nothing is applied for an object that could
+// vanish without being cleaned up.
+func (r *Reconciler) addFinalizer(ctx context.Context, d *v1alpha1.CSIDriverDeployment) error {
+	old := d.DeepCopy()
+	if !controllerutil.AddFinalizer(d, v1alpha1.Finalizer) {
+		return nil
+	}
+	if err := r.patchFinalizers(ctx, old, d); err != nil {
+		return fmt.Errorf("adding the finalizer: %w", err)
+	}
+	return nil
+}
+
+func (r *Reconciler) removeFinalizer(ctx context.Context, d *v1alpha1.CSIDriverDeployment) error {
+	old := d.DeepCopy()
+	controllerutil.RemoveFinalizer(d, v1alpha1.Finalizer)
+	if err := r.patchFinalizers(ctx, old, d); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("removing the finalizer: %w", err)
+	}
+	return nil
+}
+
+// patchFinalizers sends the whole list, as merge patches do, and therefore
+// only if nobody has changed the object since it was read.
+func (r *Reconciler) patchFinalizers(ctx context.Context, old, d *v1alpha1.CSIDriverDeployment) error {
+	status := d.Status.DeepCopy() // the reply is written into the object
+	err := r.client.Patch(ctx, d, client.MergeFromWithOptions(old, client.MergeFromWithOptimisticLock{}))
+	d.Status = *status
+	return err
+}

@@ -1,0 +1,161 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+)
+
+func TestCrashingContainer(t *testing.T) {
+	t.Parallel()
+	d := healthy(t, installed(t))
+	pod := &corev1.Pod{}
+	read(t, client.ObjectKey{Namespace: d.Spec.Namespace, Name: "controller-" + nodesOf(d)[1]}, pod)
+	well := pod.DeepCopy()
+	c := &pod.Status.ContainerStatuses[1]
+	finished := metav1.Now().Rfc3339Copy()
+	c.Ready = false
+	c.State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 20s"}}
+	c.LastTerminationState = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+		ExitCode: 1, Reason: "Error", Message: "Lost connection to CSI driver, exiting", FinishedAt: finished,
+	}}
+	updateStatus(t, pod)
+
+	awaitCondition(t, d, v1alpha1.ConditionSidecarsHealthy, metav1.ConditionFalse, v1alpha1.ReasonUnhealthy)
+	awaitCondition(t, d, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNotReady)
+	now := refresh(t, d)
+	var got v1alpha1.SidecarStatus
+	for _, row := range now.Status.Sidecars {
+		if row.Component == v1alpha1.ComponentController && row.Name == c.Name {
+			got = row
+		}
+	}
+	want := v1alpha1.SidecarStatus{
+		Component: v1alpha1.ComponentController, Name: c.Name, Image: got.Image, Version: got.Version, Desired: 2, Ready: 1,
+		State:   v1alpha1.SidecarDegraded,
+		Message: fmt.Sprintf("1 of 2 ready; pod %s on %s: CrashLoopBackOff (exit code 1)", pod.Name, pod.Spec.NodeName),
+		Worst: &v1alpha1.ContainerProblem{
+			Pod: pod.Name, Node: pod.Spec.NodeName, Reason: "CrashLoopBackOff", ExitCode: new(int32(1)),
+			LastMessage: "Lost connection to CSI driver, exiting", FinishedAt: &finished,
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("row: -want, +got:\n%s", diff)
+	}
+
+	// A longer back-off and one more restart are no news.
+	awaitCalm(t, cluster.operator, d)
+	before := versions(t, d)
+	c.RestartCount++
+	c.State.Waiting.Message = "back-off 40s"
+	updateStatus(t, pod)
+	wake(t, cluster.operator, d)
+	if diff := cmp.Diff(before, versions(t, d)); diff != "" {
+		t.Errorf("a counter caused a write: -before, +after:\n%s", diff)
+	}
+
+	well.ResourceVersion = ""
+	read(t, client.ObjectKeyFromObject(pod), pod)
+	pod.Status = well.Status
+	updateStatus(t, pod)
+	awaitCondition(t, d, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+}
+
+func TestUnregisteredNodes(t *testing.T) {
+	t.Parallel()
+	d := healthy(t, installed(t))
+	nodes := nodesOf(d)
+	deregister(t, nodes[0])
+	await(t, "one node is listed", func() error {
+		s := refresh(t, d).Status.Nodes
+		if diff := cmp.Diff(nodes[:1], s.Unregistered); diff != "" || s.Registered != 1 {
+			return fmt.Errorf("registered %d; -want, +got:\n%s", s.Registered, diff)
+		}
+		return nil
+	})
+	awaitCondition(t, d, v1alpha1.ConditionNodesRegistered, metav1.ConditionTrue, v1alpha1.ReasonRegistered)
+	deregister(t, nodes[1])
+	awaitCondition(t, d, v1alpha1.ConditionNodesRegistered, metav1.ConditionFalse, v1alpha1.ReasonUnregistered)
+	if diff := cmp.Diff(nodes, refresh(t, d).Status.Nodes.Unregistered); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
+// TestPrinterColumns reads what kubectl get shows.
+func TestPrinterColumns(t *testing.T) {
+	t.Parallel()
+	d := healthy(t, installed(t))
+	config := rest.CopyConfig(cluster.config)
+	config.GroupVersion = &v1alpha1.GroupVersion
+	config.APIPath = "/apis"
+	config.NegotiatedSerializer = serializer.NewCodecFactory(cluster.Scheme()).WithoutConversion()
+	http, err := rest.RESTClientFor(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := http.Get().Resource("csidriverdeployments").Name(d.Name).
+		SetHeader("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io").DoRaw(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := &metav1.Table{}
+	if err := json.Unmarshal(text, table); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]any{}
+	for i, column := range table.ColumnDefinitions {
+		got[column.Name] = table.Rows[0].Cells[i]
+	}
+	delete(got, "Age")
+	rows := len(refresh(t, d).Status.Sidecars)
+	want := map[string]any{
+		"Name": d.Name, "Ready": "True", "Controller": "2/2", "Nodes": "2/2", "Sidecars": fmt.Sprintf("%d/%d", rows, rows),
+		"Version": "v1.2.3", "Reason": "the driver is deployed and healthy",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
+// TestEvents: what changed is told once, with the reason of its condition.
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	d := healthy(t, installed(t))
+	create(t, volume(d.Name))
+	remove(t, d)
+	awaitCondition(t, d, v1alpha1.ConditionDeletionBlocked, metav1.ConditionTrue, v1alpha1.ReasonVolumesExist)
+	wake(t, cluster.operator, d)
+	await(t, "events of "+d.Name, func() error {
+		list := &eventsv1.EventList{}
+		if err := cluster.List(t.Context(), list, client.InNamespace(metav1.NamespaceDefault)); err != nil {
+			return err
+		}
+		got := map[string]int{}
+		for _, e := range list.Items {
+			if e.Regarding.Name == d.Name && e.Regarding.Kind == v1alpha1.Kind {
+				got[e.Type+" "+e.Reason]++
+			}
+		}
+		want := map[string]int{
+			"Normal Available": 1, "Normal Registered": 1, "Normal Healthy": 1, "Normal Ready": 1,
+			"Warning VolumesExist": 1, "Normal Deleting": 1,
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			return fmt.Errorf("-want, +got:\n%s", diff)
+		}
+		return nil
+	})
+}

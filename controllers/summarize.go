@@ -1,0 +1,140 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/health"
+)
+
+// report computes Ready and writes the status if anything in it changed. It is
+// the one place that does either.
+//
+// The write is an update that the API server refuses if the object is no longer
+// the one that was looked at: a verdict on an old spec never covers a newer one.
+func (r *Reconciler) report(ctx context.Context, before *v1alpha1.CSIDriverDeploymentStatus, d *v1alpha1.CSIDriverDeployment) error {
+	if !controllerutil.ContainsFinalizer(d, v1alpha1.Finalizer) {
+		return nil // it is gone, or not yet ours
+	}
+	summarize(d)
+	if equality.Semantic.DeepEqual(before, &d.Status) {
+		return nil
+	}
+	if err := r.client.Status().Update(ctx, d); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("writing the status: %w", err)
+	}
+	r.announce(before, d)
+	return nil
+}
+
+// summarize computes Ready from the other conditions.
+func summarize(d *v1alpha1.CSIDriverDeployment) {
+	d.Status.ObservedGeneration = d.Generation
+	for i := range d.Status.Conditions {
+		d.Status.Conditions[i].ObservedGeneration = d.Generation
+	}
+	ready := metav1.Condition{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady,
+		Message: "the driver is deployed and healthy",
+	}
+	if c := firstUnmet(d.Status.Conditions); c != nil {
+		ready.Status = metav1.ConditionFalse
+		ready.Reason = v1alpha1.ReasonNotReady
+		ready.Message = c.Type + ": " + c.Message
+	}
+	if !d.DeletionTimestamp.IsZero() {
+		ready.Status = metav1.ConditionFalse
+		ready.Reason = v1alpha1.ReasonDeleting
+		ready.Message = deletionProgress(d)
+	}
+	mark(d, ready)
+}
+
+// firstUnmet finds the first condition that keeps a deployment from being
+// ready: causes come before their effects. A missing one is not met.
+func firstUnmet(conditions []metav1.Condition) *metav1.Condition {
+	for _, t := range []string{
+		v1alpha1.ConditionSpecValid,
+		v1alpha1.ConditionApplied,
+		v1alpha1.ConditionControllerAvailable,
+		v1alpha1.ConditionNodesRegistered,
+		v1alpha1.ConditionSidecarsHealthy,
+	} {
+		c := meta.FindStatusCondition(conditions, t)
+		if c == nil {
+			return &metav1.Condition{Type: t, Message: "not known yet"}
+		}
+		if c.Status != metav1.ConditionTrue {
+			return c
+		}
+	}
+	return nil
+}
+
+// deletionProgress is what a deleted object waits for.
+func deletionProgress(d *v1alpha1.CSIDriverDeployment) string {
+	if c := meta.FindStatusCondition(d.Status.Conditions, v1alpha1.ConditionDeletionBlocked); c != nil {
+		return c.Message
+	}
+	if c := meta.FindStatusCondition(d.Status.Conditions, v1alpha1.ConditionApplied); c != nil && c.Reason == v1alpha1.ReasonDeleting {
+		return c.Message
+	}
+	return "the driver's objects are being removed"
+}
+
+// keep takes over what health found.
+func keep(d *v1alpha1.CSIDriverDeployment, r health.Report) {
+	d.Status.Controller = r.Controller
+	d.Status.Nodes = r.Nodes
+	d.Status.Sidecars = r.Sidecars
+	d.Status.SidecarSummary = r.SidecarSummary
+	for _, c := range r.Conditions {
+		mark(d, c)
+	}
+}
+
+func markSpecValid(d *v1alpha1.CSIDriverDeployment, err error) {
+	c := metav1.Condition{
+		Type: v1alpha1.ConditionSpecValid, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonValid,
+		Message: "the spec can be rendered",
+	}
+	if err != nil {
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonInvalid, err.Error()
+	}
+	mark(d, c)
+}
+
+func markApplied(d *v1alpha1.CSIDriverDeployment, objects int, err error) {
+	c := metav1.Condition{
+		Type: v1alpha1.ConditionApplied, Status: metav1.ConditionTrue, Reason: reasonOf(err),
+		Message: fmt.Sprintf("all %d objects are as rendered", objects),
+	}
+	if err != nil {
+		c.Status, c.Message = metav1.ConditionFalse, err.Error()
+	}
+	mark(d, c)
+}
+
+func markSpecInvalidApplied(d *v1alpha1.CSIDriverDeployment) {
+	mark(d, metav1.Condition{
+		Type: v1alpha1.ConditionApplied, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonSpecInvalid,
+		Message: "nothing is applied until the spec can be rendered",
+	})
+}
+
+// mark sets a condition; its time moves only when its status does.
+func mark(d *v1alpha1.CSIDriverDeployment, c metav1.Condition) {
+	c.ObservedGeneration = d.Generation
+	c.Message = health.Cut(c.Message)
+	meta.SetStatusCondition(&d.Status.Conditions, c)
+}

@@ -1,0 +1,129 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/apply"
+)
+
+func TestSummarize(t *testing.T) {
+	all := []string{
+		v1alpha1.ConditionSpecValid, v1alpha1.ConditionApplied, v1alpha1.ConditionControllerAvailable,
+		v1alpha1.ConditionNodesRegistered, v1alpha1.ConditionSidecarsHealthy,
+	}
+	with := func(bad ...string) (out []metav1.Condition) {
+		for _, kind := range all {
+			c := metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: "Fine", Message: "fine"}
+			for _, b := range bad {
+				if b == kind {
+					c.Status, c.Message = metav1.ConditionFalse, "bad "+kind
+				}
+			}
+			out = append(out, c)
+		}
+		return out
+	}
+	blocked := metav1.Condition{Type: v1alpha1.ConditionDeletionBlocked, Status: metav1.ConditionTrue, Reason: "VolumesExist", Message: "3 volumes"}
+	when := metav1.NewTime(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	type ready struct {
+		Status          metav1.ConditionStatus
+		Reason, Message string
+	}
+	cases := map[string]struct {
+		conditions []metav1.Condition
+		deleted    *metav1.Time
+		want       ready
+	}{
+		"AllTrue": {conditions: with(), want: ready{"True", "Ready", "the driver is deployed and healthy"}},
+		"CauseBeforeEffect": {
+			conditions: with(v1alpha1.ConditionSidecarsHealthy, v1alpha1.ConditionApplied),
+			want:       ready{"False", "NotReady", "Applied: bad Applied"},
+		},
+		"MissingIsNotTrue": {conditions: with()[:4], want: ready{"False", "NotReady", "SidecarsHealthy: not known yet"}},
+		"Deleted":          {conditions: with(), deleted: &when, want: ready{"False", "Deleting", "the driver's objects are being removed"}},
+		"Blocked":          {conditions: append(with(), blocked), deleted: &when, want: ready{"False", "Deleting", "3 volumes"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			d := &v1alpha1.CSIDriverDeployment{ObjectMeta: metav1.ObjectMeta{Generation: 7, DeletionTimestamp: tc.deleted}}
+			d.Status.Conditions = tc.conditions
+			summarize(d)
+			c := meta.FindStatusCondition(d.Status.Conditions, v1alpha1.ConditionReady)
+			if diff := cmp.Diff(tc.want, ready{c.Status, c.Reason, c.Message}); diff != "" {
+				t.Errorf("-want, +got:\n%s", diff)
+			}
+			for _, c := range d.Status.Conditions {
+				if c.ObservedGeneration != 7 {
+					t.Errorf("%s is of generation %d", c.Type, c.ObservedGeneration)
+				}
+			}
+		})
+	}
+}
+
+func TestReasonOf(t *testing.T) {
+	object := apply.Object{Kind: "StorageClass", Name: "fast"}
+	cases := map[string]struct {
+		err   error
+		want  string
+		retry bool
+	}{
+		"None":      {nil, v1alpha1.ReasonApplied, false},
+		"Conflict":  {&apply.ConflictError{Object: object}, v1alpha1.ReasonConflict, false},
+		"Namespace": {&apply.NamespaceError{Name: "n"}, v1alpha1.ReasonNamespaceMissing, false},
+		"Denied":    {&apply.DeniedError{Object: object}, v1alpha1.ReasonRBACDenied, true},
+		"Refused":   {fmt.Errorf("wrapped: %w", &apply.RefusedError{Object: object}), v1alpha1.ReasonApplyRefused, true},
+		"Joined":    {errors.Join(&apply.RefusedError{Object: object}, &apply.RefusedError{Object: object}), v1alpha1.ReasonApplyRefused, true},
+		"Other":     {errors.New("connection refused"), v1alpha1.ReasonApplyFailed, true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := reasonOf(tc.err); got != tc.want {
+				t.Errorf("reason %s, want %s", got, tc.want)
+			}
+			result, err := afterApply(tc.err)
+			if retry := err != nil || result.RequeueAfter > 0; retry != tc.retry {
+				t.Errorf("retry is %t (%v, %v)", retry, result, err)
+			}
+		})
+	}
+}
+
+func TestUsersMessage(t *testing.T) {
+	cases := map[string]struct {
+		users users
+		want  string
+	}{
+		"Several": {
+			users: users{volumes: []string{"pv-1", "pv-2", "pv-3"}, attachments: []string{"csi-1"}},
+			want:  "3 PersistentVolumes and 1 VolumeAttachment of driver d still exist, e.g. PersistentVolume/pv-1, PersistentVolume/pv-2; delete the claims that use them",
+		},
+		"One": {
+			users: users{attachments: []string{"csi-1"}},
+			want:  "0 PersistentVolumes and 1 VolumeAttachment of driver d still exists, e.g. VolumeAttachment/csi-1; delete the claims that use them",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, tc.users.message("d")); diff != "" {
+				t.Errorf("-want, +got:\n%s", diff)
+			}
+		})
+	}
+	many := users{volumes: strings.Split(strings.Repeat("v ", 40), " ")}
+	if n := len(many.status().Examples); n != maxExamples {
+		t.Errorf("%d examples", n)
+	}
+}

@@ -1,0 +1,116 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package health
+
+import (
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+)
+
+func controllerAvailable(v view, s v1alpha1.WorkloadStatus, rows []v1alpha1.SidecarStatus) metav1.Condition {
+	counts := fmt.Sprintf("%d of %d controller pods are ready", s.Ready, s.Desired)
+	if s.Ready > 0 {
+		return condition(v1alpha1.ConditionControllerAvailable, true, v1alpha1.ReasonAvailable, counts)
+	}
+	cause := v.absence()
+	if r := firstBad(rows, v1alpha1.ComponentController); r != nil && r.Worst != nil {
+		cause = r.Name + ": " + describe(*r.Worst)
+	}
+	return condition(v1alpha1.ConditionControllerAvailable, false, v1alpha1.ReasonUnavailable, counts+"; "+cause)
+}
+
+func nodesRegistered(driver string, v view, s v1alpha1.NodesStatus) metav1.Condition {
+	const kind = v1alpha1.ConditionNodesRegistered
+	if !v.known {
+		return condition(kind, false, v1alpha1.ReasonUnregistered, v.absence())
+	}
+	if s.Desired == 0 {
+		return condition(kind, false, v1alpha1.ReasonNoNodes, fmt.Sprintf("no node is fit for the pods of DaemonSet %q", v.name))
+	}
+	message := fmt.Sprintf("%d of %d nodes have registered the driver", s.Registered, s.Desired)
+	missing := s.Desired - s.Registered
+	if missing > 0 && len(s.Unregistered) > 0 {
+		message += "; not yet: " + strings.Join(s.Unregistered, ", ") + "; " + whyUnregistered(driver, v, s.Unregistered[0])
+	}
+	if s.Registered == 0 || missing > max(1, s.Desired/10) {
+		return condition(kind, false, v1alpha1.ReasonUnregistered, message)
+	}
+	return condition(kind, true, v1alpha1.ReasonRegistered, message)
+}
+
+func whyUnregistered(driver string, v view, node string) string {
+	for i := range v.live {
+		pod := &v.live[i]
+		switch {
+		case nodeOf(pod) != node:
+		case podReady(pod):
+			return fmt.Sprintf("pod %s is ready, but CSINode %s does not list %s", pod.Name, node, driver)
+		default:
+			return fmt.Sprintf("pod %s is not ready", pod.Name)
+		}
+	}
+	return v.absence()
+}
+
+func sidecarsHealthy(rows []v1alpha1.SidecarStatus) metav1.Condition {
+	const kind = v1alpha1.ConditionSidecarsHealthy
+	bad := firstBad(rows, "")
+	if bad == nil {
+		if len(rows) == 0 {
+			return condition(kind, false, v1alpha1.ReasonStarting, "no container is there yet")
+		}
+		return condition(kind, true, v1alpha1.ReasonHealthy, fmt.Sprintf("all %d containers are healthy", len(rows)))
+	}
+	message := fmt.Sprintf("%s of %s: %s", bad.Name, bad.Component, bad.Message)
+	if others := len(rows) - countHealthy(rows) - 1; others > 0 {
+		message = fmt.Sprintf("%d containers are not healthy; %s", others+1, message)
+	}
+	reason := v1alpha1.ReasonUnhealthy
+	if bad.State == v1alpha1.SidecarStarting {
+		reason = v1alpha1.ReasonStarting
+	}
+	return condition(kind, false, reason, message)
+}
+
+// gravity orders states; SidecarHealthy has none.
+func gravity(s v1alpha1.SidecarState) int {
+	switch s {
+	case v1alpha1.SidecarStarting:
+		return 1
+	case v1alpha1.SidecarDegraded:
+		return 2
+	case v1alpha1.SidecarDown:
+		return 3
+	default:
+		return 0
+	}
+}
+
+// firstBad finds the first of the rows in the gravest state, of one component
+// or of all (""); nil if all are healthy.
+func firstBad(rows []v1alpha1.SidecarStatus, component string) *v1alpha1.SidecarStatus {
+	var bad *v1alpha1.SidecarStatus
+	for i := range rows {
+		r := &rows[i]
+		if component != "" && r.Component != component || gravity(r.State) == 0 {
+			continue
+		}
+		if bad == nil || gravity(r.State) > gravity(bad.State) {
+			bad = r
+		}
+	}
+	return bad
+}
+
+func condition(kind string, holds bool, reason, message string) metav1.Condition {
+	status := metav1.ConditionFalse
+	if holds {
+		status = metav1.ConditionTrue
+	}
+	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: Cut(message)}
+}

@@ -1,0 +1,151 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package health
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+)
+
+// verdict is how one container of one pod does; a greater one is worse.
+type verdict int
+
+const (
+	ready verdict = iota
+	starting
+	failed
+)
+
+// finding is a verdict and, unless it is ready, what is the matter.
+type finding struct {
+	verdict verdict
+	problem v1alpha1.ContainerProblem
+}
+
+// judge looks at the named container of a pod that is not over.
+func judge(pod *corev1.Pod, name string) finding {
+	f := finding{problem: v1alpha1.ContainerProblem{Pod: pod.Name, Node: pod.Spec.NodeName}}
+	status := statusOf(pod, name)
+	switch {
+	case status == nil:
+		f.judgeUnstarted(pod)
+	case status.Ready:
+		f.judgeReady(pod)
+	case status.State.Waiting != nil:
+		f.judgeWaiting(status)
+	case status.State.Terminated != nil:
+		f.judgeTerminated(status.State.Terminated)
+	default:
+		f.judgeTerminated(status.LastTerminationState.Terminated)
+	}
+	return f
+}
+
+// judgeDead tells of a pod that ended for good and is still wanted.
+func judgeDead(pod *corev1.Pod) finding {
+	reason := pod.Status.Reason
+	if reason == "" {
+		reason = "Pod" + string(pod.Status.Phase)
+	}
+	return finding{verdict: failed, problem: v1alpha1.ContainerProblem{
+		Pod: pod.Name, Node: pod.Spec.NodeName, Reason: reason, LastMessage: Cut(pod.Status.Message),
+	}}
+}
+
+// judgeUnstarted tells of a pod whose kubelet has not reported the container:
+// no node was found, or the pod was made from a template without it.
+func (f *finding) judgeUnstarted(pod *corev1.Pod) {
+	f.verdict = starting
+	c := podCondition(pod, corev1.PodScheduled)
+	if c != nil && c.Status == corev1.ConditionFalse {
+		f.problem.Reason = c.Reason
+		f.problem.LastMessage = Cut(c.Message)
+	}
+}
+
+// judgeReady doubts a ready container only if the pod as a whole is not ready
+// although all its containers are: its node has stopped reporting.
+func (f *finding) judgeReady(pod *corev1.Pod) {
+	whole, containers := podCondition(pod, corev1.PodReady), podCondition(pod, corev1.ContainersReady)
+	if whole == nil || containers == nil || whole.Status == corev1.ConditionTrue || containers.Status != corev1.ConditionTrue {
+		return
+	}
+	f.verdict = failed
+	f.problem.Reason = "NodeNotReady"
+	if whole.Reason != "" {
+		f.problem.Reason = whole.Reason
+	}
+	f.problem.LastMessage = Cut(whole.Message)
+}
+
+func (f *finding) judgeWaiting(status *corev1.ContainerStatus) {
+	w := status.State.Waiting
+	f.problem.Reason = w.Reason
+	switch w.Reason {
+	case "", "ContainerCreating", "PodInitializing":
+		f.verdict = starting
+		return
+	case "ErrImagePull": // alternates with the other at every attempt
+		f.problem.Reason = "ImagePullBackOff"
+	}
+	f.verdict = failed
+	if last := status.LastTerminationState.Terminated; last != nil {
+		f.end(last)
+	} else {
+		f.problem.LastMessage = Cut(withoutBackOff(w.Message))
+	}
+}
+
+// judgeTerminated tells of a container that is not ready and last ended as t
+// says; nil if it never ended.
+func (f *finding) judgeTerminated(t *corev1.ContainerStateTerminated) {
+	f.verdict = starting
+	if t == nil || t.ExitCode == 0 {
+		return
+	}
+	f.verdict = failed
+	f.problem.Reason = t.Reason
+	f.end(t)
+}
+
+// end takes over how the last run ended.
+func (f *finding) end(t *corev1.ContainerStateTerminated) {
+	f.problem.ExitCode = new(t.ExitCode)
+	f.problem.LastMessage = Cut(t.Message)
+	if !t.FinishedAt.IsZero() {
+		f.problem.FinishedAt = t.FinishedAt.DeepCopy()
+	}
+}
+
+// withoutBackOff drops what kubelet puts before the cause of a failed pull
+// while it waits, so that waiting and trying read alike.
+func withoutBackOff(message string) string {
+	if _, cause, found := strings.Cut(message, "ErrImagePull: "); found {
+		return cause
+	}
+	return message
+}
+
+func statusOf(pod *corev1.Pod, name string) *corev1.ContainerStatus {
+	for _, list := range [][]corev1.ContainerStatus{pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses} {
+		for i := range list {
+			if list[i].Name == name {
+				return &list[i]
+			}
+		}
+	}
+	return nil
+}
+
+func podCondition(pod *corev1.Pod, t corev1.PodConditionType) *corev1.PodCondition {
+	for i := range pod.Status.Conditions {
+		if pod.Status.Conditions[i].Type == t {
+			return &pod.Status.Conditions[i]
+		}
+	}
+	return nil
+}

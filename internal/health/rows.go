@@ -1,0 +1,101 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package health
+
+import (
+	"fmt"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/desired"
+)
+
+// assessRow judges one container over all pods of its workload.
+func assessRow(row desired.Row, v view) v1alpha1.SidecarStatus {
+	s := v1alpha1.SidecarStatus{
+		Component: row.Component,
+		Name:      row.Name,
+		Image:     row.Image,
+		Version:   row.Version,
+		Desired:   v.desired,
+	}
+	running, worst := inspect(row.Name, v)
+	s.Ready = min(running, v.desired)
+	s.State = stateOf(s, v.known, worst)
+	if s.State == v1alpha1.SidecarHealthy {
+		return s
+	}
+	if worst == nil {
+		s.Message = Cut(fmt.Sprintf("%d of %d ready; %s", s.Ready, s.Desired, v.absence()))
+		return s
+	}
+	s.Worst = &worst.problem
+	s.Message = Cut(fmt.Sprintf("%d of %d ready; %s", s.Ready, s.Desired, describe(worst.problem)))
+	return s
+}
+
+// inspect counts the pods in which the container is ready, and finds the one
+// where it is worst off; the first by name of several. Pods that are over
+// count only while there are too few that are not.
+func inspect(container string, v view) (running int32, worst *finding) {
+	consider := func(f finding) {
+		if f.verdict != ready && (worst == nil || f.verdict > worst.verdict) {
+			worst = &f
+		}
+	}
+	for i := range v.live {
+		f := judge(&v.live[i], container)
+		if f.verdict == ready {
+			running++
+		}
+		consider(f)
+	}
+	if len(v.live) < int(v.desired) {
+		for i := range v.dead {
+			consider(judgeDead(&v.dead[i]))
+		}
+	}
+	return running, worst
+}
+
+func stateOf(s v1alpha1.SidecarStatus, known bool, worst *finding) v1alpha1.SidecarState {
+	switch {
+	case known && s.Ready >= s.Desired:
+		return v1alpha1.SidecarHealthy
+	case worst == nil || worst.verdict == starting:
+		return v1alpha1.SidecarStarting
+	case s.Ready > 0:
+		return v1alpha1.SidecarDegraded
+	default:
+		return v1alpha1.SidecarDown
+	}
+}
+
+// describe names pod, node and reason. What a container said at its end is
+// left out: log lines carry times.
+func describe(p v1alpha1.ContainerProblem) string {
+	text := "pod " + p.Pod
+	if p.Node != "" {
+		text += " on " + p.Node
+	}
+	switch {
+	case p.Reason == "":
+		return text + " is not ready yet"
+	case p.ExitCode != nil:
+		return fmt.Sprintf("%s: %s (exit code %d)", text, p.Reason, *p.ExitCode)
+	case p.LastMessage != "":
+		return fmt.Sprintf("%s: %s: %s", text, p.Reason, p.LastMessage)
+	default:
+		return text + ": " + p.Reason
+	}
+}
+
+func countHealthy(rows []v1alpha1.SidecarStatus) int {
+	n := 0
+	for _, r := range rows {
+		if r.State == v1alpha1.SidecarHealthy {
+			n++
+		}
+	}
+	return n
+}

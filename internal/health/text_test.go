@@ -1,0 +1,47 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package health
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestCut(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	cases := map[string]struct{ in, want string }{
+		"Short":          {"all is well", "all is well"},
+		"Lines":          {" two\n\tlines \r\n", "two lines"},
+		"Exact":          {long[:256], long[:256]},
+		"Long":           {long, long[:253] + "…"},
+		"InvalidUTF8":    {"a\xffb", "a?b"},
+		"RuneOnTheBound": {long[:252] + "ééé", long[:252] + "…"},
+		"Empty":          {"", ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, Cut(tc.in)); diff != "" {
+				t.Errorf("-want, +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func FuzzCut(f *testing.F) {
+	f.Add("pod a: CrashLoopBackOff")
+	f.Add(strings.Repeat("€", 200))
+	f.Add(strings.Repeat("\xff", 300))
+	f.Fuzz(func(t *testing.T, s string) {
+		got := Cut(s)
+		if len(got) > maxMessage || !utf8.ValidString(got) || strings.Contains(got, "\n") {
+			t.Errorf("Cut(%q) = %q", s, got)
+		}
+		if again := Cut(got); again != got {
+			t.Errorf("Cut is not stable: %q, then %q", got, again)
+		}
+	})
+}

@@ -1,0 +1,112 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package health
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+)
+
+// view is one workload and its pods, whatever its kind.
+type view struct {
+	// kind and name of the workload, for messages.
+	kind, name string
+	// known is false until the workload exists and its controller has looked at
+	// it once: the counts below say nothing before.
+	known                   bool
+	desired, updated, ready int32
+	// trouble is why the workload's controller cannot make pods, if it said so.
+	trouble string
+	// live pods are neither being deleted nor over; dead ones ended for good,
+	// which happens to evicted pods. Both by name.
+	live, dead []corev1.Pod
+}
+
+func controllerView(o Observed) view {
+	v := view{kind: "Deployment"}
+	v.live, v.dead = podsOf(v1alpha1.ComponentController, o.Pods)
+	d := o.Controller
+	if d == nil {
+		return v
+	}
+	v.name = d.Name
+	v.desired = 1
+	if d.Spec.Replicas != nil {
+		v.desired = *d.Spec.Replicas
+	}
+	v.known = d.Status.ObservedGeneration > 0
+	v.ready = min(d.Status.ReadyReplicas, v.desired)
+	if d.Status.ObservedGeneration >= d.Generation {
+		v.updated = min(d.Status.UpdatedReplicas, v.desired)
+	}
+	for _, c := range d.Status.Conditions {
+		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
+			v.trouble = c.Message
+		}
+	}
+	return v
+}
+
+func nodeView(o Observed) view {
+	v := view{kind: "DaemonSet"}
+	v.live, v.dead = podsOf(v1alpha1.DefaultNodePool, o.Pods)
+	d := o.Nodes
+	if d == nil {
+		return v
+	}
+	v.name = d.Name
+	v.known = d.Status.ObservedGeneration > 0
+	v.desired = d.Status.DesiredNumberScheduled
+	v.ready = min(d.Status.NumberReady, v.desired)
+	if d.Status.ObservedGeneration >= d.Generation {
+		v.updated = min(d.Status.UpdatedNumberScheduled, v.desired)
+	}
+	return v
+}
+
+// podsOf picks the pods of a component that are not being deleted.
+func podsOf(component string, pods []corev1.Pod) (live, dead []corev1.Pod) {
+	for _, p := range pods {
+		switch {
+		case p.Labels[v1alpha1.LabelComponent] != component || p.DeletionTimestamp != nil:
+		case p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded:
+			dead = append(dead, p)
+		default:
+			live = append(live, p)
+		}
+	}
+	byName := func(a, b corev1.Pod) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Namespace, b.Namespace))
+	}
+	slices.SortFunc(live, byName)
+	slices.SortFunc(dead, byName)
+	return live, dead
+}
+
+// absence says why pods are missing, as far as it is known.
+func (v view) absence() string {
+	switch {
+	case !v.known:
+		return "the " + v.kind + " has not started yet"
+	case v.trouble != "":
+		return v.trouble
+	default:
+		return fmt.Sprintf("%s %q has no more pods yet", v.kind, v.name)
+	}
+}
+
+func workloadStatus(v view) v1alpha1.WorkloadStatus {
+	return v1alpha1.WorkloadStatus{
+		Desired: v.desired,
+		Updated: v.updated,
+		Ready:   v.ready,
+		Summary: fmt.Sprintf("%d/%d", v.ready, v.desired),
+	}
+}
