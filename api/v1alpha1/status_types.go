@@ -75,7 +75,7 @@ type WorkloadStatus struct {
 	Updated int32 `json:"updated"`
 	// ready is how many are ready.
 	Ready int32 `json:"ready"`
-	// summary is "ready/desired", for kubectl get.
+	// summary is for kubectl get: "ready/desired"; of nodes "registered/desired".
 	// +optional
 	Summary string `json:"summary,omitempty"`
 }

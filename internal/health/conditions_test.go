@@ -165,7 +165,7 @@ func TestCounts(t *testing.T) {
 	if diff := cmp.Diff(want, r.Controller); diff != "" {
 		t.Errorf("controller: -want, +got:\n%s", diff)
 	}
-	want = v1alpha1.WorkloadStatus{Desired: 5, Updated: 2, Ready: 4, Summary: "4/5"}
+	want = v1alpha1.WorkloadStatus{Desired: 5, Updated: 2, Ready: 4, Summary: "0/5"}
 	if diff := cmp.Diff(want, r.Nodes.WorkloadStatus); diff != "" {
 		t.Errorf("nodes: -want, +got:\n%s", diff)
 	}

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
 
 // verdict is how one container of one pod does; a greater one is worse.
@@ -82,6 +83,22 @@ func (f *finding) judgeReady(pod *corev1.Pod) {
 	f.problem.LastMessage = Cut(whole.Message)
 }
 
+// judgeRegistration doubts a registrar that runs: one that the kubelet refuses
+// ends, starts again, and looks well until it is refused again.
+func (f *finding) judgeRegistration(pod *corev1.Pod, listed map[string]bool) {
+	status := statusOf(pod, sidecar.NodeDriverRegistrar)
+	if f.verdict != ready || status == nil || listed[nodeOf(pod)] {
+		return
+	}
+	last := status.LastTerminationState.Terminated
+	if last == nil || last.ExitCode == 0 {
+		return
+	}
+	f.verdict = failed
+	f.problem.Reason = reasonNotRegistered
+	f.end(last)
+}
+
 func (f *finding) judgeWaiting(status *corev1.ContainerStatus) {
 	w := status.State.Waiting
 	f.problem.Reason = w.Reason
@@ -115,7 +132,7 @@ func (f *finding) judgeTerminated(t *corev1.ContainerStateTerminated) {
 // end takes over how the last run ended.
 func (f *finding) end(t *corev1.ContainerStateTerminated) {
 	f.problem.ExitCode = new(t.ExitCode)
-	f.problem.LastMessage = Cut(t.Message)
+	f.problem.LastMessage = Cut(lastWords(t.Message))
 	if !t.FinishedAt.IsZero() {
 		f.problem.FinishedAt = t.FinishedAt.DeepCopy()
 	}

@@ -50,6 +50,7 @@ type Report struct {
 func Assess(driver string, rows []desired.Row, o Observed) Report {
 	controller := controllerView(o)
 	nodes := nodeView(o)
+	nodes.listed = nodesListing(driver, o.CSINodes)
 
 	var r Report
 	r.Sidecars = make([]v1alpha1.SidecarStatus, 0, len(rows))
@@ -62,7 +63,7 @@ func Assess(driver string, rows []desired.Row, o Observed) Report {
 	}
 	r.SidecarSummary = fmt.Sprintf("%d/%d", countHealthy(r.Sidecars), len(r.Sidecars))
 	r.Controller = workloadStatus(controller)
-	r.Nodes = nodesStatus(driver, nodes, o.CSINodes)
+	r.Nodes = nodesStatus(nodes)
 	r.Conditions = []metav1.Condition{
 		controllerAvailable(controller, r.Controller, r.Sidecars),
 		nodesRegistered(driver, nodes, r.Nodes),

@@ -4,6 +4,7 @@
 package health
 
 import (
+	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,14 +18,13 @@ const maxUnregistered = 10
 
 // nodesStatus counts a node as registered when its CSINode lists the driver
 // and its pod is ready: kubelet keeps the entry of a driver that has died.
-func nodesStatus(driver string, v view, csiNodes []storagev1.CSINode) v1alpha1.NodesStatus {
+func nodesStatus(v view) v1alpha1.NodesStatus {
 	s := v1alpha1.NodesStatus{WorkloadStatus: workloadStatus(v)}
-	listed := nodesListing(driver, csiNodes)
 	seen := map[string]bool{} // node name: registered
 	for i := range v.live {
 		node := nodeOf(&v.live[i])
 		if node != "" {
-			seen[node] = seen[node] || listed[node] && podReady(&v.live[i])
+			seen[node] = seen[node] || v.listed[node] && podReady(&v.live[i])
 		}
 	}
 	for node, registered := range seen {
@@ -34,6 +34,7 @@ func nodesStatus(driver string, v view, csiNodes []storagev1.CSINode) v1alpha1.N
 			s.Unregistered = append(s.Unregistered, node)
 		}
 	}
+	s.Summary = fmt.Sprintf("%d/%d", s.Registered, s.Desired)
 	slices.Sort(s.Unregistered)
 	s.Unregistered = s.Unregistered[:min(len(s.Unregistered), maxUnregistered)]
 	return s

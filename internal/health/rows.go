@@ -8,6 +8,7 @@ import (
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
+	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
 
 // assessRow judges one container over all pods of its workload.
@@ -45,6 +46,9 @@ func inspect(container string, v view) (running int32, worst *finding) {
 	}
 	for i := range v.live {
 		f := judge(&v.live[i], container)
+		if container == sidecar.NodeDriverRegistrar {
+			f.judgeRegistration(&v.live[i], v.listed)
+		}
 		if f.verdict == ready {
 			running++
 		}
@@ -71,8 +75,12 @@ func stateOf(s v1alpha1.SidecarStatus, known bool, worst *finding) v1alpha1.Side
 	}
 }
 
+// reasonNotRegistered is the reason of a registrar that the kubelet refuses.
+const reasonNotRegistered = "NotRegistered"
+
 // describe names pod, node and reason. What a container said at its end is
-// left out: log lines carry times.
+// left out, as log lines carry times; but for a refused registrar, whose last
+// words are the driver's answer to the kubelet.
 func describe(p v1alpha1.ContainerProblem) string {
 	text := "pod " + p.Pod
 	if p.Node != "" {
@@ -81,7 +89,7 @@ func describe(p v1alpha1.ContainerProblem) string {
 	switch {
 	case p.Reason == "":
 		return text + " is not ready yet"
-	case p.ExitCode != nil:
+	case p.ExitCode != nil && p.Reason != reasonNotRegistered:
 		return fmt.Sprintf("%s: %s (exit code %d)", text, p.Reason, *p.ExitCode)
 	case p.LastMessage != "":
 		return fmt.Sprintf("%s: %s: %s", text, p.Reason, p.LastMessage)

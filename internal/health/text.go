@@ -26,3 +26,29 @@ func Cut(s string) string {
 	}
 	return s[:end] + ellipsis
 }
+
+// lastWords picks from what a container left behind, often the end of its log,
+// the part that says why it ended: a panic, else the last line; of an error that
+// came over gRPC the code and the words of whoever made it.
+func lastWords(message string) string {
+	last := ""
+	for line := range strings.Lines(message) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "panic:") || strings.HasPrefix(line, "fatal error:") {
+			return line
+		}
+		if line != "" {
+			last = line
+		}
+	}
+	const mark = "rpc error: code = "
+	at := strings.LastIndex(last, mark)
+	if at < 0 {
+		return last
+	}
+	code, words, found := strings.Cut(last[at+len(mark):], " desc = ")
+	if !found {
+		return last
+	}
+	return code + ": " + strings.ReplaceAll(words, `\"`, `"`)
+}

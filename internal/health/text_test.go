@@ -31,6 +31,27 @@ func TestCut(t *testing.T) {
 	}
 }
 
+func TestLastWords(t *testing.T) {
+	cases := map[string]struct{ in, want string }{
+		"Empty":    {"", ""},
+		"LastLine": {"starting\nLost connection to CSI driver, exiting\n\n", "Lost connection to CSI driver, exiting"},
+		"Panic":    {"starting\npanic: nil map\n\ngoroutine 1 [running]:\nmain.main()", "panic: nil map"},
+		"RPC": {
+			`E1123 10:07:23.687 1 main.go:107] "Registration failed" err="RegisterPlugin error: rpc error: code = FailedPrecondition desc = node \"b\" has no pool"`,
+			`FailedPrecondition: node "b" has no pool"`,
+		},
+		"NestedRPC":      {"rpc error: code = Unknown desc = rpc error: code = Internal desc = disk on fire", "Internal: disk on fire"},
+		"RPCWithoutText": {"rpc error: code = Unknown", "rpc error: code = Unknown"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, lastWords(tc.in)); diff != "" {
+				t.Errorf("-want, +got:\n%s", diff)
+			}
+		})
+	}
+}
+
 func FuzzCut(f *testing.F) {
 	f.Add("pod a: CrashLoopBackOff")
 	f.Add(strings.Repeat("€", 200))

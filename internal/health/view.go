@@ -27,6 +27,8 @@ type view struct {
 	// live pods are neither being deleted nor over; dead ones ended for good,
 	// which happens to evicted pods. Both by name.
 	live, dead []corev1.Pod
+	// listed has the nodes whose CSINode lists the driver; of the node view only.
+	listed map[string]bool
 }
 
 func controllerView(o Observed) view {

@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -204,13 +205,21 @@ func growthPending(c *corev1.PersistentVolumeClaim) func(context.Context) error 
 		if err := refetch(ctx, c); err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(c.Status.Conditions, func(pc corev1.PersistentVolumeClaimCondition) bool {
-			return pc.Type == corev1.PersistentVolumeClaimFileSystemResizePending && pc.Status == corev1.ConditionTrue
-		}) {
+		if notCondition(c, corev1.PersistentVolumeClaimFileSystemResizePending) == nil {
 			return fmt.Errorf("conditions are %+v", c.Status.Conditions)
 		}
 		return nil
 	}
+}
+
+// notCondition is nil unless the claim has the condition.
+func notCondition(c *corev1.PersistentVolumeClaim, kind corev1.PersistentVolumeClaimConditionType) error {
+	if slices.ContainsFunc(c.Status.Conditions, func(pc corev1.PersistentVolumeClaimCondition) bool {
+		return pc.Type == kind && pc.Status == corev1.ConditionTrue
+	}) {
+		return fmt.Errorf("condition %s stands", kind)
+	}
+	return nil
 }
 
 // assertGrown checks every stop on the way to a larger volume.
@@ -221,10 +230,10 @@ func assertGrown(t *testing.T, c *corev1.PersistentVolumeClaim, p *corev1.Pod, s
 		if err := refetch(ctx, c); err != nil {
 			return err
 		}
-		if got := c.Status.Capacity[corev1.ResourceStorage]; got.Cmp(want) < 0 || len(c.Status.Conditions) > 0 {
-			return fmt.Errorf("capacity %s, conditions %+v", got.String(), c.Status.Conditions)
+		if got := c.Status.Capacity[corev1.ResourceStorage]; got.Cmp(want) < 0 {
+			return fmt.Errorf("capacity is %s, conditions %+v", got.String(), c.Status.Conditions)
 		}
-		return nil
+		return errors.Join(notCondition(c, corev1.PersistentVolumeClaimResizing), notCondition(c, corev1.PersistentVolumeClaimFileSystemResizePending))
 	})
 	for _, reason := range []string{"Resizing", "FileSystemResizeSuccessful"} {
 		await(t, "event "+reason, event(c, reason))
