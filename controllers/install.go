@@ -21,7 +21,11 @@ func everything(desired.Object) bool { return true }
 // install renders, applies the objects that are chosen, and assesses.
 func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeployment, chosen func(desired.Object) bool) (reconcile.Result, error) {
 	d.Status.Namespace = desired.Namespace(d, r.facts)
-	set, err := desired.Render(d, r.facts)
+	set, err := r.render(ctx, d)
+	var invalid *desired.InvalidError
+	if err != nil && !errors.As(err, &invalid) {
+		return reconcile.Result{}, err
+	}
 	markSpecValid(d, err)
 	if err != nil {
 		markSpecInvalidApplied(d)
@@ -34,6 +38,15 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 		return reconcile.Result{}, errors.Join(applyErr, err)
 	}
 	return afterApply(applyErr)
+}
+
+// render returns what is to be there; a desired.InvalidError tells the author
+// of the object what to change.
+func (r *Reconciler) render(ctx context.Context, d *v1alpha1.CSIDriverDeployment) (desired.Set, error) {
+	if err := r.checkRivals(ctx, d); err != nil {
+		return desired.Set{}, err
+	}
+	return desired.Render(d, r.facts)
 }
 
 func (r *Reconciler) apply(ctx context.Context, set desired.Set) error {

@@ -61,6 +61,31 @@ func TestNamespaceTerminating(t *testing.T) {
 	awaitGone(t, d)
 }
 
+func TestSharedLeases(t *testing.T) {
+	t.Parallel()
+	first := driver(t)
+	namespace := first.Spec.Namespace
+	createNamespace(t, namespace)
+	second := driver(t)
+	// Of two made in one second, the first by name is taken for the older one.
+	first.Name, second.Name = first.Name+"-x", first.Name+".x"
+	second.Spec.Namespace = namespace
+
+	create(t, first)
+	awaitCondition(t, first, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied)
+	create(t, second)
+	message := awaitCondition(t, second, v1alpha1.ConditionSpecValid, metav1.ConditionFalse, v1alpha1.ReasonInvalid)
+	if !strings.Contains(message, first.Name) || !strings.Contains(message, "another namespace") {
+		t.Errorf("message: %s", message)
+	}
+	if got := owned(t, second.Name); len(got) > 0 {
+		t.Errorf("%d objects were made", len(got))
+	}
+	remove(t, first)
+	awaitGone(t, first)
+	awaitCondition(t, second, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied)
+}
+
 func TestForeignCSIDriver(t *testing.T) {
 	t.Parallel()
 	d := driver(t)
