@@ -4,6 +4,7 @@
 package health
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -28,8 +29,7 @@ func Cut(s string) string {
 }
 
 // lastWords picks from what a container left behind, often the end of its log,
-// the part that says why it ended: a panic, else the last line; of an error that
-// came over gRPC the code and the words of whoever made it.
+// the part that says why it ended: a panic, else the error of the last line.
 func lastWords(message string) string {
 	last := ""
 	for line := range strings.Lines(message) {
@@ -41,14 +41,39 @@ func lastWords(message string) string {
 			last = line
 		}
 	}
+	return innermost(loggedError(last))
+}
+
+// loggedError is the error of a structured log line (err="…" as klog writes it,
+// error="…" as slog does), else the line.
+func loggedError(line string) string {
+	for _, key := range []string{" err=", " error="} {
+		_, value, found := strings.Cut(line, key)
+		if !found {
+			continue
+		}
+		quoted, err := strconv.QuotedPrefix(value)
+		if err != nil {
+			return value
+		}
+		if text, err := strconv.Unquote(quoted); err == nil {
+			return text
+		}
+	}
+	return line
+}
+
+// innermost is, of an error that came over gRPC, the code and the words of
+// whoever made it.
+func innermost(text string) string {
 	const mark = "rpc error: code = "
-	at := strings.LastIndex(last, mark)
+	at := strings.LastIndex(text, mark)
 	if at < 0 {
-		return last
+		return text
 	}
-	code, words, found := strings.Cut(last[at+len(mark):], " desc = ")
+	code, words, found := strings.Cut(text[at+len(mark):], " desc = ")
 	if !found {
-		return last
+		return text
 	}
-	return code + ": " + strings.ReplaceAll(words, `\"`, `"`)
+	return code + ": " + words
 }

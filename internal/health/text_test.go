@@ -38,8 +38,11 @@ func TestLastWords(t *testing.T) {
 		"Panic":    {"starting\npanic: nil map\n\ngoroutine 1 [running]:\nmain.main()", "panic: nil map"},
 		"RPC": {
 			`E1123 10:07:23.687 1 main.go:107] "Registration failed" err="RegisterPlugin error: rpc error: code = FailedPrecondition desc = node \"b\" has no pool"`,
-			`FailedPrecondition: node "b" has no pool"`,
+			`FailedPrecondition: node "b" has no pool`,
 		},
+		"Slog":           {`time=2026-11-23T10:07:23Z level=ERROR msg="Registrar stopped" error="topology \"a\" collides"`, `topology "a" collides`},
+		"Unquoted":       {`E1123 10:07:23 1 main.go:107] "Stopped" err=timeout`, "timeout"},
+		"BrokenQuote":    {`E1123 10:07:23 1 main.go:107] "Stopped" err="cut off he`, `"cut off he`},
 		"NestedRPC":      {"rpc error: code = Unknown desc = rpc error: code = Internal desc = disk on fire", "Internal: disk on fire"},
 		"RPCWithoutText": {"rpc error: code = Unknown", "rpc error: code = Unknown"},
 	}

@@ -122,15 +122,26 @@ func syncDevice(device string) error {
 	return nil
 }
 
-// Check runs e2fsck -p; XFS recovers its log when it is mounted.
-func (l *Linux) Check(ctx context.Context, device, fsType string) error {
+// Check runs e2fsck; XFS recovers its log when it is mounted.
+func (l *Linux) Check(ctx context.Context, device, fsType string, depth Depth) error {
 	if err := unused(device); err != nil {
 		return err
 	}
 	if fsType != Ext4 {
 		return nil
 	}
-	result, err := run(ctx, "e2fsck", "-p", device)
+	switch depth {
+	case Thorough:
+		return checkExt4(ctx, device, "-f", "-p")
+	case Mending:
+		return checkExt4(ctx, device, "-f", "-y")
+	default:
+		return checkExt4(ctx, device, "-p")
+	}
+}
+
+func checkExt4(ctx context.Context, device string, flags ...string) error {
+	result, err := run(ctx, "e2fsck", append(flags, device)...)
 	switch {
 	case err != nil:
 		return err
@@ -152,26 +163,6 @@ func unused(device string) error {
 		return fmt.Errorf("checking device: %w", err)
 	}
 	return f.Close()
-}
-
-// Grow does nothing to a file system that fills its device already.
-func (l *Linux) Grow(ctx context.Context, device, target, fsType string) error {
-	switch fsType {
-	case Ext4:
-		return growExt4(ctx, device)
-	case XFS:
-		return must(ctx, "xfs_growfs", "-d", target)
-	default:
-		return fmt.Errorf("no tool grows file system %q", fsType)
-	}
-}
-
-func growExt4(ctx context.Context, device string) error {
-	err := must(ctx, "resize2fs", device)
-	if err != nil && strings.Contains(err.Error(), "Permission denied") {
-		return fmt.Errorf("%w; the kernel lets a mounted ext4 grow only for a process with CAP_SYS_RESOURCE, which a privileged container has, and only without errors on it", err)
-	}
-	return err
 }
 
 // Usage counts blocks reserved for root as neither used nor available.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -122,7 +123,7 @@ func TestUnbindBusy(t *testing.T) {
 	if err := host.UnbindLoop(t.Context(), number); !errors.Is(err, mount.ErrBusy) {
 		t.Errorf("releasing a mounted device gave %v", err)
 	}
-	if err := host.Check(t.Context(), device, mount.Ext4); !errors.Is(err, mount.ErrBusy) {
+	if err := host.Check(t.Context(), device, mount.Ext4, mount.Routine); !errors.Is(err, mount.ErrBusy) {
 		t.Errorf("checking a mounted device gave %v", err)
 	}
 	file, err := os.Create(filepath.Join(target, "file"))
@@ -209,15 +210,58 @@ func TestCheck(t *testing.T) {
 	number := bind(t, host, image, mount.Binding{Token: "t"})
 	device := host.LoopPath(number)
 	must(t, host.Format(t.Context(), device, mount.Ext4))
-	must(t, host.Check(t.Context(), device, mount.Ext4))
+	must(t, host.Check(t.Context(), device, mount.Ext4, mount.Routine))
 
 	f, err := os.OpenFile(device, os.O_WRONLY, 0)
 	must(t, err)
 	_, err = f.WriteAt(make([]byte, 2<<20), 4096) // everything behind the superblock
 	must(t, errors.Join(err, f.Sync(), f.Close()))
-	if err := host.Check(t.Context(), device, mount.Ext4); !errors.Is(err, mount.ErrUnclean) {
+	if err := host.Check(t.Context(), device, mount.Ext4, mount.Routine); !errors.Is(err, mount.ErrUnclean) {
 		t.Errorf("checking a damaged file system gave %v", err)
 	}
+}
+
+// TestGrowUnmounted grows a real device, refuses a mounted one, and mends what an
+// interrupted growth leaves: a resize inode that no routine check repairs.
+func TestGrowUnmounted(t *testing.T) {
+	host, image := newHost(t)
+	number := bind(t, host, image, mount.Binding{Token: "t"})
+	device, target := host.LoopPath(number), t.TempDir()
+	must(t, host.Format(t.Context(), device, mount.Ext4))
+	must(t, host.Mount(device, target, mount.Ext4, nil))
+	must(t, os.WriteFile(filepath.Join(target, "file"), []byte("content"), 0o600))
+	if err := host.GrowUnmounted(t.Context(), device, mount.Ext4); !errors.Is(err, mount.ErrBusy) {
+		t.Errorf("growing a mounted device gave %v", err)
+	}
+	must(t, host.Unmount(target))
+	must(t, os.Truncate(image, 2*size))
+	must(t, host.RefreshLoop(number, image))
+
+	must(t, host.Check(t.Context(), device, mount.Ext4, mount.Thorough))
+	for range 2 {
+		must(t, host.GrowUnmounted(t.Context(), device, mount.Ext4))
+	}
+	output, err := exec.CommandContext(t.Context(), "debugfs", "-w", "-R", "set_inode_field <7> block[IND] 3", device).CombinedOutput()
+	if err != nil {
+		t.Fatalf("debugfs: %v: %s", err, output)
+	}
+	if err := host.Check(t.Context(), device, mount.Ext4, mount.Thorough); !errors.Is(err, mount.ErrUnclean) {
+		t.Errorf("checking a damaged resize inode gave %v", err)
+	}
+	must(t, host.Check(t.Context(), device, mount.Ext4, mount.Mending))
+	must(t, host.Check(t.Context(), device, mount.Ext4, mount.Thorough))
+	must(t, host.Mount(device, target, mount.Ext4, nil))
+	must(t, host.Grow(t.Context(), device, target, mount.Ext4)) // full: no capability is needed
+	content, err := os.ReadFile(filepath.Join(target, "file"))
+	if err != nil || string(content) != "content" {
+		t.Errorf("the file holds %q, %v", content, err)
+	}
+	usage, err := host.Usage(target)
+	if err != nil || usage.TotalBytes < 2*size*2/3 {
+		t.Errorf("usage %+v, %v", usage, err)
+	}
+	must(t, host.Unmount(target))
+	must(t, host.UnbindLoop(t.Context(), number))
 }
 
 // TestCanceled stops a tool with its call.

@@ -99,6 +99,21 @@ type Content struct {
 	Filesystem string // for example ext4; a partition table is "<kind> partition table"
 }
 
+// Depth is how far a check goes.
+type Depth int
+
+const (
+	// Routine believes a file system that says it is clean and repairs what is
+	// safe to repair.
+	Routine Depth = iota
+	// Thorough looks at everything, which takes long on a large file system, and
+	// repairs what is safe to repair.
+	Thorough
+	// Mending looks at everything and repairs at any price. It is for the traces of
+	// an interrupted GrowUnmounted, which harm no file, and for nothing else.
+	Mending
+)
+
 // Filesystems makes and looks after file systems on devices.
 type Filesystems interface {
 	// Inspect tells what a device holds; it never writes.
@@ -106,9 +121,17 @@ type Filesystems interface {
 	// Format makes a file system. The error is ErrNotBlank if the device holds
 	// anything.
 	Format(ctx context.Context, device, fsType string) error
-	// Check repairs what is safe to repair; the error is ErrUnclean for the rest.
-	// The device must not be mounted.
-	Check(ctx context.Context, device, fsType string) error
+	// Check repairs as much as depth allows; the error is ErrUnclean for the rest.
+	// The device must not be mounted: ErrBusy.
+	Check(ctx context.Context, device, fsType string, depth Depth) error
+	// NeedsGrowUnmounted tells whether a file system is smaller than its device and
+	// this process cannot grow it once it is mounted. It never writes.
+	NeedsGrowUnmounted(device, fsType string) (bool, error)
+	// GrowUnmounted lets a file system that is not mounted fill its device. A
+	// Thorough check must have come first, without errors. If it fails or is
+	// interrupted, by its context too, the file system is damaged until a Mending
+	// check.
+	GrowUnmounted(ctx context.Context, device, fsType string) error
 	// Grow lets a mounted file system fill its device; it may fill it already.
 	Grow(ctx context.Context, device, target, fsType string) error
 	// Usage tells how full the file system at a path is.

@@ -38,6 +38,9 @@ func TestCrash(t *testing.T) {
 		"UnstageThenUnstage":    {filesystem("xfs"), (*crashed).unstageStaged, unstageAgain},
 		"UnstageThenStage":      {filesystem(""), (*crashed).unstageStaged, stageAgain},
 		"UnstageBlock":          {block(), (*crashed).unstageStaged, unstageAgain},
+		"GrowThenStage":         {filesystem(""), (*crashed).stageExpanded, growAgain},
+		"GrowThenUnstage":       {filesystem(""), (*crashed).stageExpanded, unstageThenGrow},
+		"GrowThenReboot":        {filesystem(""), (*crashed).stageExpanded, rebootThenGrow},
 		"PublishThenPublish":    {filesystem(""), (*crashed).publishStaged, publishAgain},
 		"PublishBlock":          {block(), (*crashed).publishStaged, publishAgain},
 	} {

@@ -150,22 +150,6 @@ func mountOptions(table, path string) string {
 	return ""
 }
 
-// TestOfflineExpansion grows the file system when the volume is staged next.
-func TestOfflineExpansion(t *testing.T) {
-	const size = 300 << 20
-	r := newRealRig(t)
-	n := r.node("node-a", mount.NewLinux())
-	v := r.volume(filesystem("xfs"), size)
-	v.up(n)
-	content := writeRandom(t, v.data())
-	v.down(n)
-	v.expandImage(2 * size)
-	v.up(n)
-	wantStats(t, n, v, 2*size)
-	wantContent(t, v.data(), content)
-	v.down(n)
-}
-
 // TestManyAtOnce attaches volumes concurrently: no device is shared, none is lost.
 func TestManyAtOnce(t *testing.T) {
 	const volumes = 6

@@ -6,8 +6,6 @@ package pooldriver
 import (
 	"context"
 
-	"github.com/go-logr/logr"
-
 	"github.com/csi-operator/csi-operator/internal/mount"
 )
 
@@ -33,7 +31,8 @@ func (s *staging) ensureMounted(ctx context.Context) error {
 	return s.host.Mount(device, s.path, s.volume.FSType, options)
 }
 
-// ensureFilesystem formats what is provably blank and nothing else.
+// ensureFilesystem formats what is provably blank and nothing else; a file system
+// that is there is checked, and grown if it cannot be once it is mounted.
 func (s *staging) ensureFilesystem(ctx context.Context, device string) error {
 	content, err := s.host.Inspect(ctx, device)
 	if err != nil {
@@ -43,7 +42,10 @@ func (s *staging) ensureFilesystem(ctx context.Context, device string) error {
 	case content.Blank:
 		return s.format(ctx, device)
 	case content.Filesystem == s.volume.FSType:
-		return s.host.Check(ctx, device, s.volume.FSType)
+		if err := s.host.Check(ctx, device, s.volume.FSType, mount.Routine); err != nil {
+			return err
+		}
+		return s.growUnmounted(ctx, device)
 	case content.Filesystem == "":
 		return precondition("volume %q is not blank and holds no known file system: it is not formatted, to lose nothing; look at its image %q", s.volume.ID, s.rec.Image)
 	default:
@@ -62,19 +64,6 @@ func (s *staging) format(ctx context.Context, device string) error {
 	}
 	s.rec.Formatting = false
 	return s.records.save(s.rec)
-}
-
-// grow fills the device: the volume may have been expanded while it was not
-// staged. A file system that does not grow is usable all the same, and
-// NodeExpandVolume, which follows an expansion, tells its caller.
-func (s *staging) grow(ctx context.Context) error {
-	if s.want.readOnly {
-		return nil
-	}
-	if err := s.host.Grow(ctx, s.host.LoopPath(s.rec.Loop), s.path, s.volume.FSType); err != nil {
-		logr.FromContextOrDiscard(ctx).Error(err, "Staged with a file system that may be smaller than the volume", keyVolume, s.volume.ID)
-	}
-	return nil
 }
 
 // mountedAs tells whether the mount is one of the record's device.

@@ -192,7 +192,12 @@ func (s *staging) compatible() error {
 }
 
 // ensureAttached also lets a device see that its image has grown.
-func (s *staging) ensureAttached(ctx context.Context) error {
+func (s *staging) ensureAttached(ctx context.Context) (err error) {
+	if s.rec != nil && s.rec.Growing {
+		if s.attached, err = s.mend(ctx, s.rec, s.attached); err != nil {
+			return err
+		}
+	}
 	if s.attached && !s.rec.Formatting {
 		if err := s.sameImage(); err != nil {
 			return err

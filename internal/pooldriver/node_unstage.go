@@ -103,9 +103,14 @@ func (n *node) unmountStaging(rec *record, attached bool, path string, info *mou
 }
 
 // detach makes what was written durable for every node and forgets the volume.
-func (n *node) detach(ctx context.Context, rec *record, attached bool) error {
+func (n *node) detach(ctx context.Context, rec *record, attached bool) (err error) {
 	if rec.Formatting {
 		return n.wipe(ctx, rec, attached)
+	}
+	if rec.Growing {
+		if attached, err = n.mend(ctx, rec, attached); err != nil {
+			return err
+		}
 	}
 	if attached {
 		if err := n.host.UnbindLoop(ctx, rec.Loop); err != nil {

@@ -93,7 +93,7 @@ func (v *volume) loop(n *node) int {
 // some sandboxes. Then the error must say so, and the volume must stay usable.
 func (v *volume) expand(n *node, size int64) (grown bool) {
 	v.t.Helper()
-	v.expandImage(size)
+	v.expandImage(v.id, size)
 	reply, err := n.NodeExpandVolume(v.t.Context(), &csi.NodeExpandVolumeRequest{VolumeId: v.id, VolumePath: v.target, CapacityRange: &csi.CapacityRange{RequiredBytes: size}})
 	if v.capability.GetMount() != nil && v.capability.GetMount().GetFsType() == "" && !mayGrowExt4(v.t) {
 		v.t.Log("no CAP_SYS_RESOURCE: ext4 cannot grow online on this machine")
@@ -105,12 +105,6 @@ func (v *volume) expand(n *node, size int64) (grown bool) {
 		v.t.Errorf("expanded to %d bytes, want %d", reply.GetCapacityBytes(), size)
 	}
 	return true
-}
-
-func (v *volume) expandImage(size int64) {
-	v.t.Helper()
-	_, err := v.controller.ControllerExpandVolume(v.t.Context(), &csi.ControllerExpandVolumeRequest{VolumeId: v.id, CapacityRange: &csi.CapacityRange{RequiredBytes: size}})
-	must(v.t, err)
 }
 
 // mayGrowExt4 tells whether this process has CAP_SYS_RESOURCE.

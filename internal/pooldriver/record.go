@@ -42,6 +42,10 @@ type record struct {
 	// Formatting stands while mkfs runs on an image that was blank. What an
 	// interrupted mkfs left may be wiped; nothing else ever is.
 	Formatting bool `json:"formatting,omitempty"`
+	// Growing stands while a file system that was found whole grows unmounted.
+	// Whatever is wrong with it then comes from an interrupted growth, and is
+	// repaired without asking.
+	Growing bool `json:"growing,omitempty"`
 }
 
 // holds tells whether a binding is the one that this record was written for.

@@ -38,7 +38,7 @@ func TestRecordsRoundTrip(t *testing.T) {
 	s := records{dir: t.TempDir()}
 	want := &record{
 		VolumeID: "volume", Loop: 7, Token: "t", Image: "/pool/image", Inode: 1 << 63, Device: 3, Staging: "/staging",
-		FSType: "ext4", ReadOnly: true, Options: []string{"noatime"}, Formatting: true,
+		FSType: "ext4", ReadOnly: true, Options: []string{"noatime"}, Formatting: true, Growing: true,
 	}
 	for range 2 {
 		must(t, s.save(want))

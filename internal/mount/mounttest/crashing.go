@@ -112,8 +112,18 @@ func (c *Crashing) Format(ctx context.Context, device, fsType string) error {
 }
 
 // Check counts as a call.
-func (c *Crashing) Check(ctx context.Context, device, fsType string) error {
-	return c.step(func() error { return c.host.Check(ctx, device, fsType) })
+func (c *Crashing) Check(ctx context.Context, device, fsType string, depth mount.Depth) error {
+	return c.step(func() error { return c.host.Check(ctx, device, fsType, depth) })
+}
+
+// NeedsGrowUnmounted counts as a call.
+func (c *Crashing) NeedsGrowUnmounted(device, fsType string) (bool, error) {
+	return value(c, func() (bool, error) { return c.host.NeedsGrowUnmounted(device, fsType) })
+}
+
+// GrowUnmounted counts as a call.
+func (c *Crashing) GrowUnmounted(ctx context.Context, device, fsType string) error {
+	return c.step(func() error { return c.host.GrowUnmounted(ctx, device, fsType) })
 }
 
 // Grow counts as a call.

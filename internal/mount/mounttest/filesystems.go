@@ -55,22 +55,63 @@ func (h *Host) Format(_ context.Context, device, fsType string) error {
 	if h.contents[l.image] != "" {
 		return fmt.Errorf("formatting %q: %w", device, mount.ErrNotBlank)
 	}
-	h.contents[l.image] = fsType
+	h.contents[l.image], h.sizes[l.image] = fsType, l.size
 	return nil
 }
 
-// Check returns ErrBusy for a mounted device.
-func (h *Host) Check(_ context.Context, device, fsType string) error {
+// Check returns ErrBusy for a mounted device and ErrUnclean for torn growth.
+func (h *Host) Check(_ context.Context, device, fsType string, depth mount.Depth) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	number, l, err := h.device(device)
+	l, err := h.unmounted(device, fsType)
 	if err != nil {
 		return err
 	}
-	if len(h.mountsOf(number)) > 0 {
-		return fmt.Errorf("checking %q: %w", device, mount.ErrBusy)
+	if depth != mount.Routine {
+		h.thorough++
 	}
-	return h.has(l, fsType)
+	if depth == mount.Mending {
+		delete(h.torn, l.image)
+	}
+	if h.torn[l.image] {
+		return fmt.Errorf("checking %q: %w", device, mount.ErrUnclean)
+	}
+	return nil
+}
+
+// NeedsGrowUnmounted is false unless ForbidGrowMounted was called.
+func (h *Host) NeedsGrowUnmounted(device, fsType string) (bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l, err := h.unmounted(device, fsType)
+	return err == nil && h.timid && h.sizes[l.image] < l.size, err
+}
+
+// GrowUnmounted refuses a mounted device and a torn file system.
+func (h *Host) GrowUnmounted(_ context.Context, device, fsType string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l, err := h.unmounted(device, fsType)
+	if err != nil {
+		return err
+	}
+	if h.torn[l.image] {
+		return fmt.Errorf("growing %q: %w", device, mount.ErrUnclean)
+	}
+	h.sizes[l.image] = l.size
+	return nil
+}
+
+// unmounted returns ErrBusy for a mounted device.
+func (h *Host) unmounted(device, fsType string) (loop, error) {
+	number, l, err := h.device(device)
+	if err != nil {
+		return loop{}, err
+	}
+	if len(h.mountsOf(number)) > 0 {
+		return loop{}, fmt.Errorf("looking at %q: %w", device, mount.ErrBusy)
+	}
+	return l, h.has(l, fsType)
 }
 
 // Grow wants the file system to be mounted at the target.
@@ -84,7 +125,14 @@ func (h *Host) Grow(_ context.Context, device, target, fsType string) error {
 	if e := h.top(target); e == nil || e.info.Loop != number {
 		return fmt.Errorf("growing %q, which is not mounted at %q", device, target)
 	}
-	return h.has(l, fsType)
+	if err := h.has(l, fsType); err != nil {
+		return err
+	}
+	if h.timid && h.sizes[l.image] < l.size {
+		return fmt.Errorf("growing %q while it is mounted: permission denied", device)
+	}
+	h.sizes[l.image] = l.size
+	return nil
 }
 
 func (h *Host) has(l loop, fsType string) error {

@@ -24,6 +24,10 @@ type Host struct {
 	devices  string
 	loops    map[int]loop
 	contents map[string]string // by image: a file system, Damaged; absent: blank
+	sizes    map[string]int64  // of file systems in bytes, by image
+	torn     map[string]bool   // images on which growing was interrupted
+	timid    bool              // file systems grow unmounted only
+	thorough int               // checks of whole file systems
 	mounts   []entry           // in the order of mounting
 	taken    int               // BindLoop calls that shall find the device taken
 }
@@ -43,7 +47,37 @@ var _ mount.Host = (*Host)(nil)
 
 // New returns a host without devices and mounts.
 func New() *Host {
-	return &Host{devices: "/fake-dev", loops: map[int]loop{}, contents: map[string]string{}}
+	return &Host{devices: "/fake-dev", loops: map[int]loop{}, contents: map[string]string{}, sizes: map[string]int64{}, torn: map[string]bool{}}
+}
+
+// ForbidGrowMounted lets file systems grow only while they are not mounted, as
+// ext4 does for a process without CAP_SYS_RESOURCE.
+func (h *Host) ForbidGrowMounted() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.timid = true
+}
+
+// TearGrowth leaves an image as an interrupted GrowUnmounted does: nothing but a
+// Mending check accepts it.
+func (h *Host) TearGrowth(image string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.torn[image] = true
+}
+
+// FilesystemSize returns the size in bytes of the file system in an image.
+func (h *Host) FilesystemSize(image string) int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.sizes[image]
+}
+
+// ThoroughChecks counts the checks that looked at a whole file system.
+func (h *Host) ThoroughChecks() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.thorough
 }
 
 // SetContent gives an image a content: a file system, a partition table, Damaged.
