@@ -44,6 +44,8 @@ demo-down: localcluster ## Remove the local cluster and everything it left on th
 test: deps assets ## Run all tests but the end-to-end run, with the race detector (root).
 	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -race -timeout 10m ./api/... ./cmd/... ./controllers/... ./internal/...
 	go -C hack test -race -timeout 5m ./...
+	@echo "csi-sanity, with the specs that are skipped and why:"
+	go test -count=1 -timeout 5m -v -run TestSanity ./internal/pooldriver | grep -v '^time='
 
 .PHONY: e2e
 e2e: cluster-operator ## Run the end-to-end tests on a real two-node cluster (root).
@@ -71,7 +73,7 @@ lint: $(GOLANGCI_LINT) ## Run the linters on both Go modules and the shell scrip
 
 .PHONY: build
 build: ## Build the operator and the bundled driver into bin/.
-	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/csi-operator/csi-operator/internal/version.Version=$(VERSION)" -o $(BIN)/ ./cmd/...
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/csi-operator/csi-operator/internal/version.Version=$(VERSION)" -o $(BIN)/ ./cmd/...
 
 .PHONY: images
 images: localcluster ## Build the container images without Docker and load them into the local cluster (root).
@@ -117,7 +119,7 @@ deps: localcluster ## Install the Debian packages that tests and cluster need (r
 
 .PHONY: localcluster
 localcluster:
-	@go -C hack build -o $(LOCALCLUSTER) ./localcluster
+	@go -C hack build -buildvcs=false -o $(LOCALCLUSTER) ./localcluster
 
 $(CONTROLLER_GEN):
 	@echo "building controller-gen $(CONTROLLER_TOOLS_VERSION)"

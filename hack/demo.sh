@@ -4,7 +4,7 @@
 
 # Shows the main job step by step: one object makes a driver, a claim makes a
 # volume, the volume follows its pod to another node, grows, and goes. Stops at
-# the first step that fails, says why, and exits with 1.
+# the first step that fails, says which and why, and does not exit with 0.
 set -euo pipefail
 # shellcheck source=hack/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -106,7 +106,7 @@ step "kubelet -> NodeStageVolume, NodePublishVolume -> the mount in the containe
 show exec writer -- sh -c 'grep " /data " /proc/mounts; df -h /data'
 
 step "The pod goes, another one on ${nodes[1]} reads the same bytes"
-k delete pod writer --wait >/dev/null
+k delete pod writer --wait --timeout=180s >/dev/null
 pod reader "${nodes[1]}"
 read_back=$(k exec reader -- md5sum /data/blob)
 echo "    read:    $read_back"
@@ -125,8 +125,8 @@ k get csidd "$driver" -o 'jsonpath={range .status.sidecars[*]}{.component}{"\t"}
 	awk -F'\t' 'BEGIN {printf "    %-12s %-24s %-10s %-6s %s\n", "COMPONENT", "CONTAINER", "VERSION", "READY", "STATE"} {printf "    %-12s %-24s %-10s %-6s %s\n", $1, $2, $3, $4, $5}'
 
 step "Everything goes, in order: pod, claim, volume, driver"
-k delete pod reader --wait >/dev/null
-k delete pvc demo --wait >/dev/null
+k delete pod reader --wait --timeout=180s >/dev/null
+k delete pvc demo --wait --timeout=180s >/dev/null
 k wait --for=delete "pv/$volume" --timeout=180s
 k delete csidd "$driver" --wait --timeout=180s
 left=$(k get all,sa,role,rolebinding,clusterrole,clusterrolebinding,csidriver,storageclass -A -l "csi-operator.io/deployment=$driver" -o name)

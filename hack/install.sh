@@ -11,7 +11,8 @@ use_cluster
 if [ "$CLUSTER" = local ]; then
 	"$LOCALCLUSTER" image build --version "v${VERSION:?set VERSION to the version of the images}"
 fi
-"$KUBECTL" apply --server-side -k "$root/config/default"
+# An interrupted test may have left fields, such as replicas, that it owned.
+"$KUBECTL" apply --server-side --force-conflicts -k "$root/config/default"
 # Images of the same tag may have changed: start the operator anew.
 "$KUBECTL" -n csi-operator-system rollout restart deployment/csi-operator
 "$KUBECTL" -n csi-operator-system rollout status deployment/csi-operator --timeout=180s

@@ -49,6 +49,8 @@ func situation(t *testing.T) string {
 		{"get", "pods,pvc", "-A", "-o", "wide"},
 		{"get", "pv,volumeattachments,csinodes"},
 		{"get", "events", "-A", "--sort-by=.lastTimestamp"},
+		{"logs", "-n", operatorNamespace, "deployment/csi-operator", "--tail=40"},
+		{"logs", "-A", "-l", "app.kubernetes.io/name=csi-driver", "--all-containers", "--prefix", "--tail=15", "--max-log-requests=100"},
 	} {
 		fmt.Fprintf(&out, "--- kubectl %s\n", strings.Join(args, " "))
 		text, err := exec.Command(shared.kubectl, args...).CombinedOutput()

@@ -19,7 +19,8 @@ import (
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 )
 
-// ready is nil when the newest generation of the deployment is Ready.
+// ready is nil when the newest generation of the deployment is Ready and every
+// node has registered it.
 func ready(d *v1alpha1.CSIDriverDeployment) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := refetch(ctx, d); err != nil {
@@ -31,6 +32,8 @@ func ready(d *v1alpha1.CSIDriverDeployment) func(context.Context) error {
 			return errors.New("no Ready condition yet")
 		case c.Status != "True" || c.ObservedGeneration != d.Generation:
 			return fmt.Errorf("ready is %s: %s", c.Status, c.Message)
+		case d.Status.Nodes.Registered != d.Status.Nodes.Desired:
+			return fmt.Errorf("nodes are %+v", d.Status.Nodes)
 		}
 		return nil
 	}

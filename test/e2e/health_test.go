@@ -8,9 +8,11 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 )
@@ -22,8 +24,11 @@ func TestKilledContainersShowAndHeal(t *testing.T) {
 	for name, which := range map[string]struct{ component, container string }{
 		"provisioner":       {v1alpha1.ComponentController, "csi-provisioner"},
 		"controller driver": {v1alpha1.ComponentController, v1alpha1.DriverContainer},
+		"attacher":          {v1alpha1.ComponentController, "csi-attacher"},
+		"resizer":           {v1alpha1.ComponentController, "csi-resizer"},
 		"node driver":       {v1alpha1.DefaultNodePool, v1alpha1.DriverContainer},
 		"registrar":         {v1alpha1.DefaultNodePool, "node-driver-registrar"},
+		"livenessprobe":     {v1alpha1.DefaultNodePool, "livenessprobe"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			victim := podsOf(t, d.Name, which.component)[0]
@@ -33,6 +38,16 @@ func TestKilledContainersShowAndHeal(t *testing.T) {
 					return err
 				}
 				return tellsOf(d, which.component, which.container, victim.Name)
+			})
+			await(t, "the row is well again", func(ctx context.Context) error {
+				if err := refetch(ctx, d); err != nil {
+					return err
+				}
+				r, err := row(d, which.component, which.container)
+				if err == nil && r.State != v1alpha1.SidecarHealthy {
+					err = fmt.Errorf("row is %+v", r)
+				}
+				return err
 			})
 			await(t, "all is well again", ready(d))
 		})
@@ -72,8 +87,13 @@ func tellsOf(d *v1alpha1.CSIDriverDeployment, component, container, pod string) 
 	if !failed || r.Ready >= r.Desired || r.Worst == nil || r.Worst.Pod != pod || r.Worst.ExitCode == nil || *r.Worst.ExitCode != 137 {
 		return fmt.Errorf("row is %+v, worst %+v", r, r.Worst)
 	}
-	if r.Message == "" {
-		return fmt.Errorf("row has no message")
+	if !strings.Contains(r.Message, pod) {
+		return fmt.Errorf("message %q does not name pod %s", r.Message, pod)
+	}
+	for _, kind := range []string{v1alpha1.ConditionSidecarsHealthy, v1alpha1.ConditionReady} {
+		if meta.IsStatusConditionTrue(d.Status.Conditions, kind) {
+			return fmt.Errorf("%s is True", kind)
+		}
 	}
 	return nil
 }

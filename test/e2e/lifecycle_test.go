@@ -9,9 +9,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os/exec"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
@@ -121,6 +123,7 @@ func TestNothingIsWrittenWithoutNeed(t *testing.T) {
 	apply(t, again) // this one makes kubectl an owner of the fields
 	before := versions(t, d)
 	apply(t, again)
+	t.Cleanup(func() { scaleOperator(t, 1) })
 	scaleOperator(t, 0)
 	scaleOperator(t, 1)
 
@@ -132,7 +135,7 @@ func TestNothingIsWrittenWithoutNeed(t *testing.T) {
 	comesBack(t, class)
 	await(t, "deployment is Ready", ready(d))
 
-	after := versions(t, d)
+	after := calmVersions(t, d)
 	delete(before, key(class))
 	delete(after, key(class))
 	if diff := cmp.Diff(before, after); diff != "" {
@@ -153,6 +156,24 @@ func apply(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("kubectl apply: %v: %s", err, out)
 	}
+}
+
+// calmVersions are versions once they have not moved for two seconds, so that a
+// write that was under way is in them.
+func calmVersions(t *testing.T, d *v1alpha1.CSIDriverDeployment) map[string]string {
+	t.Helper()
+	last, since := versions(t, d), time.Now()
+	await(t, "nothing is written any more", func(context.Context) error {
+		now := versions(t, d)
+		if !maps.Equal(now, last) {
+			last, since = now, time.Now()
+		}
+		if calm := time.Since(since); calm < 2*time.Second {
+			return fmt.Errorf("calm for %s", calm)
+		}
+		return nil
+	})
+	return last
 }
 
 // versions are the resourceVersions of the deployment and of all it owns.

@@ -17,6 +17,16 @@ import (
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 )
 
+// onNodeB runs a script on the second node; $POOL is the pool's path, $KEPT a
+// folder where the shared one stays visible while it is hidden there.
+func onNodeB(t *testing.T, script, pool string) {
+	t.Helper()
+	script = "POOL=" + pool + "; KEPT=/run/kept-pool; " + script
+	if _, err := shared.nodes.exec(context.WithoutCancel(t.Context()), shared.nodeB, "sh", "-ec", script); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A node where the shared file system is not mounted does not register, and the
 // status names the node and the path.
 func TestPoolMissingOnOneNode(t *testing.T) {
@@ -25,12 +35,9 @@ func TestPoolMissingOnOneNode(t *testing.T) {
 	}
 	d := poolDeployment("missing.pool.csi-operator.io")
 	path := d.Spec.Bundled.Path
-	hide := "mkdir -p " + path + " && mount -t tmpfs none " + path
-	if _, err := shared.nodes.exec(t.Context(), shared.nodeB, "sh", "-c", hide); err != nil {
-		t.Fatal(err)
-	}
+	onNodeB(t, "mkdir -p $POOL $KEPT && mount --bind $POOL $KEPT && mount --make-private $KEPT && mount -t tmpfs none $POOL", path)
 	t.Cleanup(func() {
-		_, _ = shared.nodes.exec(context.WithoutCancel(t.Context()), shared.nodeB, "sh", "-c", "! mountpoint -q "+path+" || umount "+path)
+		onNodeB(t, "for m in $POOL $POOL $KEPT; do ! mountpoint -q $m || umount -l $m; done; rmdir $KEPT", path)
 	})
 	d.Spec.Controller.Pod = &runtime.RawExtension{Raw: []byte(`{"nodeSelector":{"kubernetes.io/hostname":"` + shared.nodeA + `"}}`)}
 	create(t, d)
@@ -52,8 +59,6 @@ func TestPoolMissingOnOneNode(t *testing.T) {
 		return nil
 	})
 
-	if _, err := shared.nodes.exec(t.Context(), shared.nodeB, "umount", path); err != nil {
-		t.Fatal(err)
-	}
+	onNodeB(t, "mount --bind $KEPT $POOL", path)
 	await(t, "the node registers once the pool is there", ready(d))
 }

@@ -32,7 +32,8 @@ func TestRawBlockVolume(t *testing.T) {
 	}
 }
 
-// While a pod writes on one node, a second one on the other node has to wait.
+// While a pod writes on one node, a second one on the other node has to wait,
+// and the driver itself refuses to attach the volume there.
 func TestSecondNodeHasToWait(t *testing.T) {
 	d := sharedDeployment(t)
 	guardSingleHolder(t)
@@ -45,6 +46,13 @@ func TestSecondNodeHasToWait(t *testing.T) {
 	second := workload("contended-b", shared.nodeB, c, idle)
 	create(t, second)
 	await(t, "the second pod is told to wait", event(second, "FailedAttachVolume"))
+	get(t, c)
+	refusedTo(t, pvOf(t, c), shared.nodeB, shared.nodeA)
+	if shared.nodes != "" {
+		if got := holdersOf(t, pvOf(t, c)); len(got) != 1 || got[0] != shared.nodeA {
+			t.Errorf("mounted on %v, want %s alone", got, shared.nodeA)
+		}
+	}
 	keepsWriting(t, first)
 	remove(t, first)
 	await(t, "the second pod runs once the first is gone", running(second, shared.nodeB))

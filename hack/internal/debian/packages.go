@@ -25,6 +25,8 @@ type requirement struct{ file, pkg string }
 // requirements are what the cluster and the tests run on the machine itself.
 func requirements() []requirement {
 	return []requirement{
+		{"gcc", "gcc"}, // which, with the headers below, the race detector needs
+		{"/usr/include/stdlib.h", "libc6-dev"},
 		{"ip", "iproute2"},
 		{"iptables", "iptables"},
 		{"mkfs.ext4", "e2fsprogs"},

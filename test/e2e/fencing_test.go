@@ -1,0 +1,147 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// refusedTo asks for a volume to be attached to one more node, past the
+// attach/detach controller, and awaits that the driver refuses and names the
+// node that has it.
+func refusedTo(t *testing.T, pv *corev1.PersistentVolume, node, holder string) {
+	t.Helper()
+	a := &storagev1.VolumeAttachment{
+		ObjectMeta: metav1.ObjectMeta{Name: "by-hand-" + node + "-" + pv.Name},
+		Spec: storagev1.VolumeAttachmentSpec{
+			Attacher: pv.Spec.CSI.Driver, NodeName: node,
+			Source: storagev1.VolumeAttachmentSource{PersistentVolumeName: &pv.Name},
+		},
+	}
+	create(t, a)
+	await(t, "the driver refuses "+node, func(ctx context.Context) error {
+		if err := refetch(ctx, a); err != nil {
+			return err
+		}
+		said := a.Status.AttachError
+		switch {
+		case a.Status.Attached:
+			t.Fatalf("%s is attached to %s while %s has it", pv.Name, node, holder)
+		case said == nil:
+			return errors.New("no attachError yet")
+		case !strings.Contains(said.Message, "FailedPrecondition") || !strings.Contains(said.Message, holder):
+			return fmt.Errorf("attachError is %q", said.Message)
+		}
+		return nil
+	})
+}
+
+// holdersOf are the nodes on which something of the volume is mounted, or a
+// loop device of it is bound, by what the nodes themselves say.
+func holdersOf(t *testing.T, pv *corev1.PersistentVolume) []string {
+	t.Helper()
+	var holders []string
+	for _, node := range []string{shared.nodeA, shared.nodeB} {
+		table, err := shared.nodes.exec(t.Context(), node, "cat", "/proc/1/mountinfo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(table, "/"+pv.Name+"/") {
+			holders = append(holders, node)
+		}
+	}
+	return holders
+}
+
+// A node that is cut off runs on and may write: its volume is given to nobody
+// else until it is back and has let go.
+func TestCutOffNodeKeepsItsVolume(t *testing.T) {
+	if shared.nodes == "" {
+		t.Skip("cutting off a node needs the local cluster's tool")
+	}
+	d := sharedDeployment(t)
+	guardSingleHolder(t)
+	c := claim("cut-off", classOf(d), "64Mi")
+	create(t, c)
+	p := workload("cut-off", shared.nodeB, c, writing)
+	create(t, p)
+	await(t, "pod runs on "+shared.nodeB, running(p, shared.nodeB))
+	get(t, c)
+	pv := pvOf(t, c)
+
+	t.Cleanup(func() { onNode(t, "heal", shared.nodeB) })
+	onNode(t, "partition", shared.nodeB)
+	await(t, shared.nodeB+" is NotReady", nodeIs(shared.nodeB, false))
+	refusedTo(t, pv, shared.nodeA, shared.nodeB)
+	if got := holdersOf(t, pv); len(got) != 1 || got[0] != shared.nodeB {
+		t.Errorf("mounted on %v, want %s alone", got, shared.nodeB)
+	}
+
+	onNode(t, "heal", shared.nodeB)
+	await(t, shared.nodeB+" is Ready", nodeIs(shared.nodeB, true))
+	await(t, "deployment is Ready again", ready(d))
+	keepsWriting(t, p)
+}
+
+// A node that was rebooted mounts its volumes anew, and nothing is lost.
+func TestRebootedNode(t *testing.T) {
+	if shared.nodes == "" {
+		t.Skip("rebooting a node needs the local cluster's tool")
+	}
+	d := sharedDeployment(t)
+	c := claim("reboot", classOf(d), "64Mi")
+	create(t, c)
+	p := workload("reboot", shared.nodeB, c, "cat /data/kept 2>/dev/null; "+idle)
+	create(t, p)
+	await(t, "pod runs on "+shared.nodeB, running(p, shared.nodeB))
+	mustPodExec(t, p, "sh", "-c", "echo survives >/data/kept && sync")
+
+	onNode(t, "reboot", shared.nodeB)
+	await(t, "pod was started anew", func(ctx context.Context) error {
+		if err := running(p, shared.nodeB)(ctx); err != nil {
+			return err
+		}
+		if n := p.Status.ContainerStatuses[0].RestartCount; n == 0 {
+			return errors.New("it still counts no restart")
+		}
+		return nil
+	})
+	if got := mustPodExec(t, p, "cat", "/data/kept"); got != "survives" {
+		t.Errorf("file holds %q after the reboot", got)
+	}
+	await(t, "deployment is Ready again", ready(d))
+}
+
+// onNode lets the local cluster do something with a node.
+func onNode(t *testing.T, verb, node string) {
+	t.Helper()
+	if err := shared.nodes.act(context.WithoutCancel(t.Context()), verb, node); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// nodeIs is nil when the node's readiness is as wanted.
+func nodeIs(name string, want bool) func(context.Context) error {
+	return func(ctx context.Context) error {
+		var n corev1.Node
+		n.Name = name
+		if err := refetch(ctx, &n); err != nil {
+			return err
+		}
+		if nodeReady(&n) != want {
+			return fmt.Errorf("ready is %t", !want)
+		}
+		return nil
+	}
+}
