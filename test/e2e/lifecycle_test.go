@@ -163,8 +163,11 @@ func apply(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
 func calmVersions(t *testing.T, d *v1alpha1.CSIDriverDeployment) map[string]string {
 	t.Helper()
 	last, since := versions(t, d), time.Now()
-	await(t, "nothing is written any more", func(context.Context) error {
-		now := versions(t, d)
+	await(t, "nothing is written any more", func(ctx context.Context) error {
+		now, err := readVersions(ctx, d)
+		if err != nil {
+			return err
+		}
 		if !maps.Equal(now, last) {
 			last, since = now, time.Now()
 		}
@@ -179,12 +182,26 @@ func calmVersions(t *testing.T, d *v1alpha1.CSIDriverDeployment) map[string]stri
 // versions are the resourceVersions of the deployment and of all it owns.
 func versions(t *testing.T, d *v1alpha1.CSIDriverDeployment) map[string]string {
 	t.Helper()
-	get(t, d)
-	out := map[string]string{"CSIDriverDeployment": d.ResourceVersion}
-	for _, o := range mustOwned(t, d.Name) {
-		out[key(o)] = o.GetResourceVersion()
+	out, err := readVersions(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return out
+}
+
+func readVersions(ctx context.Context, d *v1alpha1.CSIDriverDeployment) (map[string]string, error) {
+	if err := refetch(ctx, d); err != nil {
+		return nil, err
+	}
+	all, err := owned(ctx, d.Name)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{"CSIDriverDeployment": d.ResourceVersion}
+	for _, o := range all {
+		out[key(o)] = o.GetResourceVersion()
+	}
+	return out, nil
 }
 
 func key(o client.Object) string { return fmt.Sprintf("%T %s", o, o.GetName()) }
