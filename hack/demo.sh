@@ -134,5 +134,7 @@ left=$(k get all,sa,role,rolebinding,clusterrole,clusterrolebinding,csidriver,st
 echo "    nothing of $driver is left"
 
 echo
-# shellcheck disable=SC2016 # the backquotes are text
-printf 'The demo went through in %ds. `make demo-down` removes the cluster.\n' "$SECONDS"
+echo "The demo went through in ${SECONDS}s."
+if [ "$CLUSTER" = local ]; then
+	echo "The cluster runs on: make demo-down removes it."
+fi
