@@ -74,9 +74,7 @@ func TestCutOffNodeKeepsItsVolume(t *testing.T) {
 	guardSingleHolder(t)
 	c := claim("cut-off", classOf(d), "64Mi")
 	create(t, c)
-	p := workload("cut-off", shared.nodeB, c, writing)
-	create(t, p)
-	await(t, "pod runs on "+shared.nodeB, running(p, shared.nodeB))
+	p := started(t, "cut-off", shared.nodeB, c, writing)
 	get(t, c)
 	pv := pvOf(t, c)
 
@@ -102,9 +100,7 @@ func TestRebootedNode(t *testing.T) {
 	d := sharedDeployment(t)
 	c := claim("reboot", classOf(d), "64Mi")
 	create(t, c)
-	p := workload("reboot", shared.nodeB, c, "cat /data/kept 2>/dev/null; "+idle)
-	create(t, p)
-	await(t, "pod runs on "+shared.nodeB, running(p, shared.nodeB))
+	p := started(t, "reboot", shared.nodeB, c, idle)
 	mustPodExec(t, p, "sh", "-c", "echo survives >/data/kept && sync")
 
 	onNode(t, "reboot", shared.nodeB)

@@ -63,9 +63,7 @@ func volumeFollowsItsPod(t *testing.T, name, fsType string) {
 	create(t, c)
 	await(t, "claim waits for its consumer", event(c, "WaitForFirstConsumer"))
 
-	first := workload(name+"-a", shared.nodeA, c, idle)
-	create(t, first)
-	await(t, "pod runs on "+shared.nodeA, running(first, shared.nodeA))
+	first := started(t, name+"-a", shared.nodeA, c, idle)
 	pv := assertProvisioned(t, c, first, d.Name)
 	assertAttached(t, pv, first, d.Name)
 	assertMounted(t, first, fsType)
@@ -82,9 +80,7 @@ func volumeFollowsItsPod(t *testing.T, name, fsType string) {
 		request(t, c, "700Mi")
 		await(t, "claim waits for a pod to finish growing", growthPending(c))
 	}
-	second := workload(name+"-b", shared.nodeB, c, idle)
-	create(t, second)
-	await(t, "pod runs on "+shared.nodeB, running(second, shared.nodeB))
+	second := started(t, name+"-b", shared.nodeB, c, idle)
 	if read := mustPodExec(t, second, "md5sum", "/data/blob"); read != written {
 		t.Fatalf("read %q on %s, wrote %q on %s", read, shared.nodeB, written, shared.nodeA)
 	}

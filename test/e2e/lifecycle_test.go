@@ -69,9 +69,7 @@ func TestDeletedObjectsComeBack(t *testing.T) {
 	d := sharedDeployment(t)
 	c := claim("steady", classOf(d), "64Mi")
 	create(t, c)
-	p := workload("steady", shared.nodeA, c, writing)
-	create(t, p)
-	await(t, "pod runs", running(p, shared.nodeA))
+	p := started(t, "steady", shared.nodeA, c, writing)
 
 	all := mustOwned(t, d.Name)
 	if len(all) < 10 {

@@ -86,6 +86,15 @@ func workload(name, node string, c *corev1.PersistentVolumeClaim, script string)
 	}
 }
 
+// started makes a workload and awaits that it runs on the node.
+func started(t *testing.T, name, node string, c *corev1.PersistentVolumeClaim, script string) *corev1.Pod {
+	t.Helper()
+	p := workload(name, node, c, script)
+	create(t, p)
+	await(t, "pod "+name+" runs on "+node, running(p, node))
+	return p
+}
+
 const (
 	// idle keeps a pod running without touching its volume.
 	idle = "trap 'exit 0' TERM; while :; do sleep 1; done"

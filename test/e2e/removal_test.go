@@ -22,9 +22,7 @@ func TestRemovalWaitsForVolumes(t *testing.T) {
 	d := deployed(t, poolDeployment("removal.pool.csi-operator.io"))
 	c := claim("removal", classOf(d), "64Mi")
 	create(t, c)
-	p := workload("removal", shared.nodeA, c, writing)
-	create(t, p)
-	await(t, "pod runs", running(p, shared.nodeA))
+	p := started(t, "removal", shared.nodeA, c, writing)
 	before := uids(mustOwned(t, d.Name))
 
 	if err := shared.Delete(t.Context(), d); err != nil {

@@ -15,18 +15,14 @@ func TestRawBlockVolume(t *testing.T) {
 	guardSingleHolder(t)
 	c := blockClaim("block", classOf(d), "64Mi")
 	create(t, c)
-	first := workload("block-a", shared.nodeA, c, idle)
-	create(t, first)
-	await(t, "pod runs on "+shared.nodeA, running(first, shared.nodeA))
+	first := started(t, "block-a", shared.nodeA, c, idle)
 	mustPodExec(t, first, "sh", "-c", "echo block-content | dd of=/dev/data bs=4096 conv=sync,fsync 2>/dev/null")
 	get(t, c)
 	pv := pvOf(t, c)
 	remove(t, first)
 	await(t, "volume is detached", detached(pv))
 
-	second := workload("block-b", shared.nodeB, c, idle)
-	create(t, second)
-	await(t, "pod runs on "+shared.nodeB, running(second, shared.nodeB))
+	second := started(t, "block-b", shared.nodeB, c, idle)
 	if got := mustPodExec(t, second, "sh", "-c", "dd if=/dev/data bs=4096 count=1 2>/dev/null | tr -d '\\0'"); !strings.Contains(got, "block-content") {
 		t.Errorf("device holds %q, want block-content", got)
 	}
@@ -39,9 +35,7 @@ func TestSecondNodeHasToWait(t *testing.T) {
 	guardSingleHolder(t)
 	c := claim("contended", classOf(d), "64Mi")
 	create(t, c)
-	first := workload("contended-a", shared.nodeA, c, writing)
-	create(t, first)
-	await(t, "pod runs on "+shared.nodeA, running(first, shared.nodeA))
+	first := started(t, "contended-a", shared.nodeA, c, writing)
 
 	second := workload("contended-b", shared.nodeB, c, idle)
 	create(t, second)

@@ -22,18 +22,14 @@ func TestVolumesWorkWhileTheOperatorIsStopped(t *testing.T) {
 
 	c := claim("unattended", classOf(d), "64Mi")
 	create(t, c)
-	p := workload("unattended", shared.nodeA, c, idle)
-	create(t, p)
-	await(t, "pod runs without the operator", running(p, shared.nodeA))
+	p := started(t, "unattended", shared.nodeA, c, idle)
 	mustPodExec(t, p, "sh", "-c", "echo kept >/data/file && sync")
 	get(t, c)
 	pv := pvOf(t, c)
 	remove(t, p)
 	await(t, "volume is detached without the operator", detached(pv))
 
-	again := workload("unattended-again", shared.nodeB, c, idle)
-	create(t, again)
-	await(t, "pod runs on the other node", running(again, shared.nodeB))
+	again := started(t, "unattended-again", shared.nodeB, c, idle)
 	if got := mustPodExec(t, again, "cat", "/data/file"); got != "kept" {
 		t.Errorf("file holds %q, want kept", got)
 	}
