@@ -31,7 +31,7 @@ func New(root, cache string, printer *progress.Printer) *Builder {
 // Ensure returns the folder that holds the binaries of c and builds them first
 // if this very build is not in the cache.
 func (b *Builder) Ensure(ctx context.Context, c Component) (string, error) {
-	dir, err := b.dir(ctx, c)
+	dir, err := b.Dir(ctx, c)
 	if err != nil {
 		return "", err
 	}
@@ -43,7 +43,7 @@ func (b *Builder) Ensure(ctx context.Context, c Component) (string, error) {
 // Built returns the folder that holds the binaries of c; it is an error if
 // they are not built yet.
 func (b *Builder) Built(ctx context.Context, c Component) (string, error) {
-	dir, err := b.dir(ctx, c)
+	dir, err := b.Dir(ctx, c)
 	if err != nil {
 		return "", err
 	}
@@ -53,7 +53,8 @@ func (b *Builder) Built(ctx context.Context, c Component) (string, error) {
 	return dir, nil
 }
 
-func (b *Builder) dir(ctx context.Context, c Component) (string, error) {
+// Dir returns the folder that the binaries of c are in once they are built.
+func (b *Builder) Dir(ctx context.Context, c Component) (string, error) {
 	module := b.module(c)
 	arguments, err := c.arguments(module, "")
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -105,6 +106,9 @@ func TestComponentsArePinned(t *testing.T) {
 				if isCommand && !strings.Contains(string(gomod), path+" v") {
 					t.Errorf("%s is not required by %s", path, dir)
 				}
+			}
+			if !slices.Contains(arguments, "-buildvcs=false") { // root may not ask git in another one's clone
+				t.Errorf("the build asks git for a version: %q", arguments)
 			}
 			if strings.Contains(string(gomod), "=> .") {
 				t.Errorf("%s replaces a module by a local folder", dir)

@@ -21,22 +21,25 @@ import (
 	"github.com/csi-operator/csi-operator/hack/internal/mounts"
 )
 
+// version2 is the type of file system of a hierarchy of version 2.
+const version2 = "cgroup2"
+
 // Hierarchies returns the mounts of the machine's control groups.
 func Hierarchies() ([]mounts.Mount, error) {
 	table, err := mounts.Own()
 	if err != nil {
 		return nil, err
 	}
-	found := slices.DeleteFunc(table, func(m mounts.Mount) bool { return m.FSType != "cgroup" && m.FSType != "cgroup2" })
+	found := slices.DeleteFunc(table, func(m mounts.Mount) bool { return m.FSType != "cgroup" && m.FSType != version2 })
 	if len(found) == 0 {
 		return nil, errors.New("no control groups are mounted on this machine: mount them at /sys/fs/cgroup")
 	}
 	return found, nil
 }
 
-// Folders returns the folder of the group called name in each hierarchy, whether
+// folders returns the folder of the group called name in each hierarchy, whether
 // it exists or not.
-func Folders(name string) ([]string, error) {
+func folders(name string) ([]string, error) {
 	hierarchies, err := Hierarchies()
 	if err != nil {
 		return nil, err
@@ -78,7 +81,7 @@ func Remount(hierarchies []mounts.Mount) error {
 // hierarchyOptions are those that name the hierarchy: in version 1 its
 // controllers, or its name if it has none; in version 2 there is but one.
 func hierarchyOptions(m mounts.Mount) string {
-	if m.FSType == "cgroup2" {
+	if m.FSType == version2 {
 		return ""
 	}
 	var options []string
@@ -94,21 +97,53 @@ func hierarchyOptions(m mounts.Mount) string {
 	return strings.Join(options, ",")
 }
 
-// Make makes the group called name and returns its folder in each hierarchy.
-func Make(name string) ([]string, error) {
-	dirs, err := Folders(name)
+// Make makes the group called name, and the groups called leaves in it, and
+// returns the folder of name in each hierarchy. Where there is version 2 only, the
+// group gets the machine's controllers, but the leaves do not: see EnableInRoots.
+func Make(name string, leaves ...string) ([]string, error) {
+	hierarchies, err := Hierarchies()
 	if err != nil {
 		return nil, err
 	}
-	for _, dir := range dirs {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, fmt.Errorf("making control group %q: %w", name, err)
+	dirs, err := makeIn(hierarchies, name, leaves)
+	if err != nil {
+		return nil, fmt.Errorf("making control group %q: %w", name, err)
+	}
+	return dirs, nil
+}
+
+func makeIn(hierarchies []mounts.Mount, name string, leaves []string) ([]string, error) {
+	dirs := make([]string, len(hierarchies))
+	for i, m := range hierarchies {
+		dirs[i] = filepath.Join(m.Point, name)
+		if err := makeGroup(m, dirs[i]); err != nil {
+			return nil, err
 		}
-		if err := initialize(dir); err != nil {
-			return nil, fmt.Errorf("making control group %q: %w", name, err)
+		for _, leaf := range leaves {
+			if err := makeGroup(m, filepath.Join(dirs[i], leaf)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if !onlyVersion2(hierarchies) {
+		return dirs, nil
+	}
+	for i, m := range hierarchies {
+		if err := enableAbove(m.Point, dirs[i]); err != nil {
+			return nil, err
 		}
 	}
 	return dirs, nil
+}
+
+func makeGroup(hierarchy mounts.Mount, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if hierarchy.FSType == version2 {
+		return nil
+	}
+	return initialize(dir)
 }
 
 // initialize gives the group the processors and memory nodes of its parents: in
@@ -134,9 +169,6 @@ func inherit(dir, file string) error {
 		return err
 	}
 	parents, err := os.ReadFile(filepath.Join(filepath.Dir(dir), file))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // the parent is the root of a version 2 hierarchy
-	}
 	if err != nil {
 		return err
 	}
@@ -145,7 +177,7 @@ func inherit(dir, file string) error {
 
 // Existing returns the folders of the group called name.
 func Existing(name string) ([]string, error) {
-	dirs, err := Folders(name)
+	dirs, err := folders(name)
 	if err != nil {
 		return nil, err
 	}
@@ -166,12 +198,13 @@ func Remove(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	var problems []error
 	for _, dir := range dirs {
 		if err := removeWhenEmpty(ctx, dir); err != nil {
-			return fmt.Errorf("removing control group %q: %w", name, err)
+			problems = append(problems, fmt.Errorf("removing control group %q: %w", name, err))
 		}
 	}
-	return nil
+	return errors.Join(problems...)
 }
 
 func removeWhenEmpty(ctx context.Context, dir string) error {

@@ -27,15 +27,17 @@ func clusterCommands() []command {
 			name: "up", arguments: "[--nodes N]", run: runUp,
 			summary: "build what is missing and start the cluster; returns when all nodes are Ready",
 			detail: `
-A cluster that is up stays as it is. What an unfinished one has left is removed first.
-Needs root. The folder that all nodes share is ` + plan.PoolsDir + `.`,
+A cluster that is up stays as it is; it is an error if it has another number of nodes,
+or was made of other binaries or settings. What an unfinished one has left is removed
+first. Needs root. The folder that all nodes share is ` + plan.PoolsDir + `.`,
 		},
 		{
 			name: "down", arguments: "[--keep-pools]", run: runDown,
 			summary: "remove the cluster with all its processes, mounts, devices, network and files",
 			detail: `
 Also works for a half-made or a crashed cluster, and when there is none. The pools in
-` + plan.PoolsDir + ` are deleted unless --keep-pools is given.`,
+` + plan.PoolsDir + ` are deleted unless --keep-pools is given,
+or the folder was not made by the cluster.`,
 		},
 		{
 			name: "verify-clean", run: runVerifyClean,
@@ -71,6 +73,17 @@ func openCluster(s Streams, stateDir string) (*cluster.Cluster, error) {
 		return nil, usageError{err.Error()}
 	}
 	return c, nil
+}
+
+// clusterOf returns the cluster that the command called name is for, which takes
+// no arguments but the flag of the state.
+func clusterOf(s Streams, name string, arguments []string) (*cluster.Cluster, error) {
+	flags := newFlags(name)
+	state := stateFlag(flags)
+	if err := parse(flags, arguments, 0); err != nil {
+		return nil, err
+	}
+	return openCluster(s, *state)
 }
 
 // changing runs f while no other process can change the cluster.
@@ -114,13 +127,23 @@ func up(ctx context.Context, s Streams, c *cluster.Cluster, t tree, count int) e
 		return err
 	}
 	if running {
+		binaries, err := clusterBinaries(ctx, t.builder.Dir)
+		if err != nil {
+			return err
+		}
+		if err := c.CheckSame(count, binaries); err != nil {
+			return err
+		}
 		fmt.Fprintf(s.Out, "the cluster is up: KUBECONFIG=%s\n", c.Paths().Kubeconfig())
 		return nil
+	}
+	if err := c.CheckState(); err != nil {
+		return err
 	}
 	if err := debian.Install(ctx, t.printer); err != nil {
 		return err
 	}
-	binaries, err := clusterBinaries(ctx, t)
+	binaries, err := clusterBinaries(ctx, t.builder.Ensure)
 	if err != nil {
 		return err
 	}
@@ -137,12 +160,16 @@ func up(ctx context.Context, s Streams, c *cluster.Cluster, t tree, count int) e
 	return nil
 }
 
-func clusterBinaries(ctx context.Context, t tree) (node.Binaries, error) {
-	kubernetes, err := t.builder.Ensure(ctx, build.Kubernetes())
+// clusterBinaries returns the folders of the binaries, as of tells that of each
+// component.
+func clusterBinaries(
+	ctx context.Context, of func(context.Context, build.Component) (string, error),
+) (node.Binaries, error) {
+	kubernetes, err := of(ctx, build.Kubernetes())
 	if err != nil {
 		return node.Binaries{}, err
 	}
-	containerd, err := t.builder.Ensure(ctx, build.Containerd())
+	containerd, err := of(ctx, build.Containerd())
 	return node.Binaries{Kubernetes: kubernetes, Containerd: containerd}, err
 }
 
@@ -192,12 +219,7 @@ func runDown(ctx context.Context, s Streams, arguments []string) error {
 }
 
 func runVerifyClean(ctx context.Context, s Streams, arguments []string) error {
-	flags := newFlags("verify-clean")
-	state := stateFlag(flags)
-	if err := parse(flags, arguments, 0); err != nil {
-		return err
-	}
-	c, err := openCluster(s, *state)
+	c, err := clusterOf(s, "verify-clean", arguments)
 	if err != nil {
 		return err
 	}
@@ -217,12 +239,7 @@ func runVerifyClean(ctx context.Context, s Streams, arguments []string) error {
 }
 
 func runKubeconfig(_ context.Context, s Streams, arguments []string) error {
-	flags := newFlags("kubeconfig")
-	state := stateFlag(flags)
-	if err := parse(flags, arguments, 0); err != nil {
-		return err
-	}
-	c, err := openCluster(s, *state)
+	c, err := clusterOf(s, "kubeconfig", arguments)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/csi-operator/csi-operator/hack/internal/cluster"
 	"github.com/csi-operator/csi-operator/hack/internal/node"
-	"github.com/csi-operator/csi-operator/hack/internal/plan"
 )
 
 func nodeCommands() []command {
@@ -56,7 +55,7 @@ func nodeActions() map[string]func(context.Context, *node.Node) error {
 
 func runNode(ctx context.Context, s Streams, arguments []string) error {
 	flags := newFlags("node")
-	state := flags.String("state", plan.DefaultStateDir, "")
+	state := stateFlag(flags)
 	if err := parse(flags, arguments, -1); err != nil {
 		return err
 	}

@@ -17,12 +17,7 @@ import (
 )
 
 func runStatus(ctx context.Context, s Streams, arguments []string) error {
-	flags := newFlags("status")
-	state := stateFlag(flags)
-	if err := parse(flags, arguments, 0); err != nil {
-		return err
-	}
-	c, err := openCluster(s, *state)
+	c, err := clusterOf(s, "status", arguments)
 	if err != nil {
 		return err
 	}

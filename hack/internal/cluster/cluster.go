@@ -22,7 +22,9 @@ import (
 
 // Cluster is the cluster of this machine, whether it is up or not.
 type Cluster struct {
-	paths   plan.Paths
+	paths plan.Paths
+	// pools is the folder that all nodes share.
+	pools   string
 	printer *progress.Printer
 }
 
@@ -31,7 +33,7 @@ func New(stateDir string, printer *progress.Printer) (*Cluster, error) {
 	if !filepath.IsAbs(stateDir) || filepath.Clean(stateDir) == "/" {
 		return nil, fmt.Errorf("%q cannot be the cluster's folder: give an absolute path that is not /", stateDir)
 	}
-	return &Cluster{paths: plan.Paths{State: filepath.Clean(stateDir)}, printer: printer}, nil
+	return &Cluster{paths: plan.Paths{State: filepath.Clean(stateDir)}, pools: plan.PoolsDir, printer: printer}, nil
 }
 
 // Paths returns where the cluster keeps what.

@@ -10,50 +10,16 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/csi-operator/csi-operator/hack/internal/node"
 	"github.com/csi-operator/csi-operator/hack/internal/plan"
 	"github.com/csi-operator/csi-operator/hack/internal/progress"
 )
-
-func TestAbsentListsTheDeepestFirst(t *testing.T) {
-	root := t.TempDir()
-	there := filepath.Join(root, "there")
-	if err := os.Mkdir(there, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	deep := filepath.Join(root, "new", "deep")
-	got, err := absent([]string{there, deep, filepath.Join(root, "new")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{deep, filepath.Join(root, "new")}, got); diff != "" {
-		t.Errorf("-want, +got:\n%s", diff)
-	}
-}
-
-func TestRemoveEmptySparesWhatIsUsed(t *testing.T) {
-	root := t.TempDir()
-	empty, used := filepath.Join(root, "empty"), filepath.Join(root, "used")
-	for _, dir := range []string{empty, used} {
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(used, "file"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	removeEmpty([]string{empty, used, filepath.Join(root, "never-made")})
-	if _, err := os.Stat(empty); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the empty folder: %v", err)
-	}
-	if _, err := os.Stat(filepath.Join(used, "file")); err != nil {
-		t.Errorf("the file of another program: %v", err)
-	}
-}
 
 func TestAddressConflict(t *testing.T) {
 	cases := map[string]struct {
@@ -90,7 +56,10 @@ func TestState(t *testing.T) {
 	if _, err := load(paths); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("error %v, want that there is none", err)
 	}
-	want := state{Nodes: 2, Complete: true, CreatedFolders: []string{"/a"}}
+	want := state{
+		Nodes: 2, Complete: true, CreatedFolders: []string{"/a"}, Settings: "5e77",
+		Binaries: node.Binaries{Kubernetes: "/k", Containerd: "/c"},
+	}
 	if err := want.save(paths); err != nil {
 		t.Fatal(err)
 	}
@@ -116,6 +85,71 @@ func TestLoadRefusesWhatItCannotUse(t *testing.T) {
 				t.Errorf("loaded %+v", s)
 			}
 		})
+	}
+}
+
+func TestDifferences(t *testing.T) {
+	have := state{
+		Nodes: 2, Complete: true, CreatedFolders: []string{"/a"}, Settings: "5e77",
+		Binaries: node.Binaries{Kubernetes: "/k", Containerd: "/c"},
+	}
+	cases := map[string]struct {
+		change func(*state)
+		want   []string
+	}{
+		"Nothing":          {change: func(*state) {}},
+		"WhatIsNotWanted":  {change: func(s *state) { s.Complete, s.CreatedFolders = false, nil }},
+		"Nodes":            {change: func(s *state) { s.Nodes = 3 }, want: []string{"it has 2 nodes, not 3"}},
+		"NodesAndSettings": {change: func(s *state) { s.Nodes, s.Settings = 1, "0" }, want: []string{"it has 2 nodes, not 1"}},
+		"Settings":         {change: func(s *state) { s.Settings = "0" }, want: []string{"it was started with other settings"}},
+		"Binaries": {
+			change: func(s *state) { s.Binaries = node.Binaries{} },
+			want:   []string{"it runs another build of Kubernetes", "it runs another build of containerd"},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			wanted := have
+			tc.change(&wanted)
+			if diff := cmp.Diff(tc.want, have.differences(wanted)); diff != "" {
+				t.Errorf("-want, +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestCheckSame(t *testing.T) {
+	bin := t.TempDir()
+	runc := filepath.Join(bin, "runc")
+	if err := os.WriteFile(runc, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin)
+	c := newCluster(t)
+	binaries := node.Binaries{Kubernetes: "/k", Containerd: "/c"}
+	up, err := c.wanted(2, binaries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.takeState(); err != nil {
+		t.Fatal(err)
+	}
+	if err := up.save(c.paths); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CheckSame(2, binaries); err != nil {
+		t.Errorf("of the same cluster: %v", err)
+	}
+	if err := c.CheckSame(3, binaries); err == nil || !strings.Contains(err.Error(), `run "localcluster down"`) {
+		t.Errorf("of one with more nodes: %v", err)
+	}
+	other := t.TempDir()
+	if err := os.Rename(runc, filepath.Join(other, "runc")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", other)
+	if err := c.CheckSame(2, binaries); err == nil || !strings.Contains(err.Error(), "other settings") {
+		t.Errorf("of one with another runc: %v", err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,50 +27,44 @@ import (
 const endTimeout = 60 * time.Second
 
 // Down removes everything of the cluster from the machine, whatever is left of
-// it; with keepPools the folder of the pools stays. It can be called again.
+// it; with keepPools the folder of the pools stays. It goes on after a failure, so
+// that as little as possible is left, but deletes no folder that is still in use.
+// It can be called again.
 func (c *Cluster) Down(ctx context.Context, keepPools bool) error {
-	if err := c.endProcesses(ctx); err != nil {
-		return err
+	problems := []error{
+		c.endProcesses(ctx),
+		network.Remove(ctx),
+		within(ctx, func(ctx context.Context) error { return cgroup.Remove(ctx, plan.Control) }),
+		c.unmount(),
 	}
-	if err := network.Remove(ctx); err != nil {
-		return err
+	if err := c.checkUnused(); err != nil {
+		return errors.Join(append(problems, err)...)
 	}
+	return errors.Join(append(problems, c.removeFolders(keepPools))...)
+}
+
+// within runs one part of Down, which may take endTimeout.
+func within(ctx context.Context, part func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
-	if err := cgroup.Remove(ctx, plan.Control); err != nil {
-		return err
-	}
-	if err := c.unmount(); err != nil {
-		return err
-	}
-	return c.removeFolders(keepPools)
+	return part(ctx)
 }
 
 // endProcesses ends every process that carries the cluster's marker, with all
 // that run in the nodes, and detaches the loop devices that these leave. It does
 // not rely on records, which a crash may have kept from being written.
 func (c *Cluster) endProcesses(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, endTimeout)
-	defer cancel()
-	marked, err := process.Marked(c.paths.State)
-	if err != nil {
-		return err
-	}
+	marked, unlisted := process.Marked(c.paths.State)
 	// While the nodes live the kernel tells what they have mounted, and whole
 	// paths of backing files.
-	before, err := c.devices(marked)
-	if err != nil {
-		return err
-	}
-	if err := process.End(ctx, 0, marked...); err != nil {
-		return err
-	}
+	before, unseen := c.devices(marked)
+	alive := within(ctx, func(ctx context.Context) error { return process.End(ctx, 0, marked...) })
 	c.awaitCollected(ctx, marked)
-	after, err := c.devices(nil)
-	if err != nil {
-		return err
-	}
-	return loopdev.Detach(ctx, append(before, after...)...)
+	after, unseenAfter := c.devices(nil)
+	attached := within(ctx, func(ctx context.Context) error {
+		return loopdev.Detach(ctx, append(before, after...)...)
+	})
+	return errors.Join(unlisted, unseen, alive, unseenAfter, attached)
 }
 
 // collectTimeout is how long the machine's first process may take to collect
@@ -85,28 +80,29 @@ func (c *Cluster) awaitCollected(ctx context.Context, processes []process.Identi
 }
 
 // devices returns the loop devices on files of the cluster, and those that the
-// processes have mounted in a namespace of their own.
+// processes have mounted in a namespace of their own. With an error it returns
+// those that it has found.
 func (c *Cluster) devices(processes []process.Identity) ([]loopdev.Device, error) {
 	attached, err := loopdev.Attached()
 	if err != nil {
 		return nil, err
 	}
-	found, err := loopdev.BackedBelow(attached, c.paths.State, plan.PoolsDir)
+	own, err := c.own()
 	if err != nil {
 		return nil, err
 	}
+	found, err := loopdev.BackedBelow(attached, own...)
+	problems := []error{err}
 	for _, p := range processes {
 		table, err := mounts.Of(p.PID)
 		if err != nil {
 			continue // it has ended, and its mounts with it
 		}
-		own, err := loopdev.UsedOnlyBy(attached, table)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, own...)
+		used, err := loopdev.UsedOnlyBy(attached, table)
+		problems = append(problems, err)
+		found = append(found, used...)
 	}
-	return found, nil
+	return found, errors.Join(problems...)
 }
 
 // hostMounts returns what is mounted, on the machine itself, in the cluster's
@@ -116,20 +112,39 @@ func (c *Cluster) hostMounts() ([]mounts.Mount, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(mounts.Below(all, c.paths.State), mounts.Below(all, plan.PoolsDir)...), nil
+	own, err := c.own()
+	if err != nil {
+		return nil, err
+	}
+	var found []mounts.Mount
+	for _, dir := range own {
+		found = append(found, mounts.Below(all, dir)...)
+	}
+	return found, nil
 }
 
 // unmount frees the cluster's folders, so that what is mounted there is not
 // taken for the cluster's own and deleted.
 func (c *Cluster) unmount() error {
 	found, err := c.hostMounts()
-	if err != nil {
-		return err
-	}
+	problems := []error{err}
 	for _, m := range slices.Backward(found) {
 		if err := unix.Unmount(m.Point, 0); err != nil {
-			return fmt.Errorf("unmounting %q: %w: end what uses it", m.Point, err)
+			problems = append(problems, fmt.Errorf("unmounting %q: %w: end what uses it", m.Point, err))
 		}
+	}
+	return errors.Join(problems...)
+}
+
+// checkUnused returns an error if something still uses the cluster's folders, or
+// that cannot be told.
+func (c *Cluster) checkUnused() error {
+	used, err := lookAll(c.leftProcesses, c.leftMounts, c.leftDevices, leftGroups)
+	if err == nil && len(used) > 0 {
+		err = errors.New(strings.Join(used, ", "))
+	}
+	if err != nil {
+		return fmt.Errorf("the folders stay, since they are in use: %w: run \"localcluster down\" again", err)
 	}
 	return nil
 }
@@ -137,52 +152,60 @@ func (c *Cluster) unmount() error {
 // removeFolders removes the state last: it tells which other folders are the
 // cluster's.
 func (c *Cluster) removeFolders(keepPools bool) error {
-	if !keepPools {
-		if err := os.RemoveAll(plan.PoolsDir); err != nil {
-			return fmt.Errorf("removing the pools: %w", err)
+	for _, dir := range []string{c.pools, c.paths.State} {
+		foreign, err := c.foreign(dir)
+		if err != nil {
+			return err
+		}
+		if foreign {
+			c.printer.Say("%s stays: this cluster has not made it", dir)
 		}
 	}
-	s, err := load(c.paths)
-	if err == nil {
+	if !keepPools {
+		if err := c.removeOwn(c.pools); err != nil {
+			return err
+		}
+	}
+	if foreign, err := c.foreign(c.paths.State); err != nil || foreign {
+		return err
+	}
+	if s, err := load(c.paths); err == nil {
 		removeEmpty(s.CreatedFolders)
 	}
-	if err := os.RemoveAll(c.paths.State); err != nil {
-		return fmt.Errorf("removing the state of the cluster: %w", err)
-	}
-	return nil
-}
-
-// removeEmpty removes the folders that are empty; by now another program may
-// have put something into one, which then stays.
-func removeEmpty(folders []string) {
-	for _, folder := range folders {
-		_ = os.Remove(folder)
-	}
+	return c.removeOwn(c.paths.State)
 }
 
 // Leftovers returns what there is of the cluster on the machine, in words.
 func (c *Cluster) Leftovers(ctx context.Context) ([]string, error) {
 	found, err := c.remains(ctx)
-	return append(found, leftFolder(plan.PoolsDir)...), err
+	if err != nil {
+		return nil, err
+	}
+	pools, err := c.leftFolder(c.pools)
+	return append(found, pools...), err
 }
 
 // remains is Leftovers without the folder of the pools, which a new cluster may
 // take over.
 func (c *Cluster) remains(ctx context.Context) ([]string, error) {
-	found, err := network.Leftovers(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, look := range []func() ([]string, error){
+	return lookAll(
+		func() ([]string, error) { return network.Leftovers(ctx) },
 		c.leftProcesses, c.leftMounts, c.leftDevices, leftGroups,
-	} {
+		func() ([]string, error) { return c.leftFolder(c.paths.State) },
+	)
+}
+
+// lookAll returns what all of the looks return.
+func lookAll(looks ...func() ([]string, error)) ([]string, error) {
+	var found []string
+	for _, look := range looks {
 		more, err := look()
 		if err != nil {
 			return nil, err
 		}
 		found = append(found, more...)
 	}
-	return append(found, leftFolder(c.paths.State)...), nil
+	return found, nil
 }
 
 func (c *Cluster) leftProcesses() ([]string, error) {
@@ -208,11 +231,16 @@ func leftGroups() ([]string, error) {
 	return describe(found, func(dir string) string { return "control group " + dir }), err
 }
 
-func leftFolder(folder string) []string {
-	if _, err := os.Lstat(folder); errors.Is(err, fs.ErrNotExist) {
-		return nil
+// leftFolder returns dir in words if it is there and not foreign.
+func (c *Cluster) leftFolder(dir string) ([]string, error) {
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
-	return []string{"folder " + folder}
+	foreign, err := c.foreign(dir)
+	if err != nil || foreign {
+		return nil, err
+	}
+	return []string{"folder " + dir}, nil
 }
 
 func describe[T any](all []T, text func(T) string) []string {

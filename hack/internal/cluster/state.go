@@ -6,13 +6,11 @@ package cluster
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
+	"github.com/csi-operator/csi-operator/hack/internal/jsonfile"
 	"github.com/csi-operator/csi-operator/hack/internal/node"
 	"github.com/csi-operator/csi-operator/hack/internal/plan"
 )
@@ -25,6 +23,8 @@ type state struct {
 	// CreatedFolders are those that the machine did not have before.
 	CreatedFolders []string      `json:"createdFolders"`
 	Binaries       node.Binaries `json:"binaries"`
+	// Settings is a hash of everything else that the processes were started with.
+	Settings string `json:"settings"`
 }
 
 func stateFile(paths plan.Paths) string { return filepath.Join(paths.State, "cluster.json") }
@@ -46,45 +46,29 @@ func load(paths plan.Paths) (state, error) {
 }
 
 func (s state) save(paths plan.Paths) error {
-	content, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return fmt.Errorf("saving the state of the cluster: %w", err)
-	}
-	temporary := stateFile(paths) + ".tmp"
-	if err := os.WriteFile(temporary, append(content, '\n'), 0o644); err != nil {
-		return fmt.Errorf("saving the state of the cluster: %w", err)
-	}
-	if err := os.Rename(temporary, stateFile(paths)); err != nil {
+	if err := jsonfile.Write(stateFile(paths), s); err != nil {
 		return fmt.Errorf("saving the state of the cluster: %w", err)
 	}
 	return nil
 }
 
-// absent returns those of the folders, and of the folders above them, that do
-// not exist, the deepest first.
-func absent(folders []string) ([]string, error) {
-	var missing []string
-	for _, folder := range folders {
-		for ; ; folder = filepath.Dir(folder) {
-			_, err := os.Stat(folder)
-			if err == nil {
-				break
-			}
-			if !errors.Is(err, fs.ErrNotExist) {
-				return nil, fmt.Errorf("looking for %q: %w", folder, err)
-			}
-			missing = append(missing, folder)
-		}
+// differences tells in words what of a cluster that is up is not as wanted; nil
+// if nothing is.
+func (s state) differences(wanted state) []string {
+	var found []string
+	if s.Nodes != wanted.Nodes {
+		found = append(found, fmt.Sprintf("it has %d nodes, not %d", s.Nodes, wanted.Nodes))
 	}
-	slices.SortFunc(missing, func(a, b string) int { return len(b) - len(a) })
-	return slices.Compact(missing), nil
-}
-
-func makeAll(folders []string) error {
-	for _, folder := range folders {
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			return fmt.Errorf("making a folder: %w", err)
-		}
+	if s.Binaries.Kubernetes != wanted.Binaries.Kubernetes {
+		found = append(found, "it runs another build of Kubernetes")
 	}
-	return nil
+	if s.Binaries.Containerd != wanted.Binaries.Containerd {
+		found = append(found, "it runs another build of containerd")
+	}
+	// Settings depend on the number of nodes: they tell something of their own
+	// only if that is the same.
+	if s.Nodes == wanted.Nodes && s.Settings != wanted.Settings {
+		found = append(found, "it was started with other settings")
+	}
+	return found
 }

@@ -5,11 +5,15 @@ package cluster
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,6 +41,40 @@ func (c *Cluster) Running() (bool, error) {
 		return false, fmt.Errorf("%w\nrun \"localcluster down\" and begin again", err)
 	}
 	return true, nil
+}
+
+// CheckSame returns an error if the cluster that is up differs from the one that
+// Up would make.
+func (c *Cluster) CheckSame(count int, binaries node.Binaries) error {
+	recorded, err := load(c.paths)
+	if err != nil {
+		return err
+	}
+	wanted, err := c.wanted(count, binaries)
+	if err != nil {
+		return err
+	}
+	if found := recorded.differences(wanted); len(found) > 0 {
+		return fmt.Errorf("the cluster that is up is not the one that this command makes: %s: "+
+			"run \"localcluster down\" before", strings.Join(found, ", and "))
+	}
+	return nil
+}
+
+// wanted returns the state of a cluster that is to be made, but the folders.
+func (c *Cluster) wanted(count int, binaries node.Binaries) (state, error) {
+	s := state{Nodes: count, Binaries: binaries}
+	hash := sha256.New()
+	fmt.Fprintf(hash, "%q", controlplane.Components(c.paths))
+	for _, n := range c.nodes(s) {
+		settings, err := n.Settings()
+		if err != nil {
+			return state{}, err
+		}
+		fmt.Fprintf(hash, "%q", settings)
+	}
+	s.Settings = hex.EncodeToString(hash.Sum(nil))
+	return s, nil
 }
 
 // Up makes a cluster of count nodes and returns when all are Ready. What a
@@ -118,19 +156,36 @@ func addressConflict(addresses []net.Addr) error {
 // prepare makes the folders of the cluster and its state. Each is recorded
 // before it is made, so that a crash does not hide it from Down.
 func (c *Cluster) prepare(count int, binaries node.Binaries) (state, error) {
-	if err := makeAll([]string{c.paths.State}); err != nil {
+	if err := c.takeState(); err != nil {
 		return state{}, err
 	}
-	points := node.MountPoints()
-	created, err := absent(points)
+	s, err := c.wanted(count, binaries)
 	if err != nil {
 		return state{}, err
 	}
-	s := state{Nodes: count, Binaries: binaries, CreatedFolders: created}
+	points := node.MountPoints()
+	if s.CreatedFolders, err = absent(points); err != nil {
+		return state{}, err
+	}
 	if err := s.save(c.paths); err != nil {
 		return state{}, err
 	}
-	return s, makeAll(append(points, c.paths.Logs(), c.paths.Etcd()))
+	if err := makeAll(append(points, c.paths.Logs(), c.paths.Etcd())); err != nil {
+		return state{}, err
+	}
+	return s, c.takePools(slices.Contains(s.CreatedFolders, c.pools))
+}
+
+// takePools marks the folder of the pools if the cluster has created it just now.
+func (c *Cluster) takePools(created bool) error {
+	if created {
+		return c.mark(c.pools)
+	}
+	foreign, err := c.foreign(c.pools)
+	if err == nil && foreign {
+		c.printer.Say("%s was there before: it will stay when the cluster goes, with all that is in it", c.pools)
+	}
+	return err
 }
 
 // startAll starts the nodes at the same time and returns when they are Ready.

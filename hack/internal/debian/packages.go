@@ -39,9 +39,11 @@ func requirements() []requirement {
 }
 
 // Missing returns the packages that the machine lacks, sorted.
-func Missing() []string {
+func Missing() []string { return missing(requirements()) }
+
+func missing(required []requirement) []string {
 	var packages []string
-	for _, r := range requirements() {
+	for _, r := range required {
 		if !present(r.file) {
 			packages = append(packages, r.pkg)
 		}
@@ -63,22 +65,22 @@ func present(file string) bool {
 // Install installs what the machine lacks. It asks the network for nothing if
 // there is nothing missing.
 func Install(ctx context.Context, printer *progress.Printer) error {
-	missing := Missing()
-	if len(missing) == 0 {
+	packages := Missing()
+	if len(packages) == 0 {
 		return nil
 	}
 	if os.Geteuid() != 0 {
-		return fmt.Errorf("the packages %s are missing: run this as root, or install them", strings.Join(missing, " "))
+		return fmt.Errorf("the packages %s are missing: run this as root, or install them", strings.Join(packages, " "))
 	}
 	if !present("apt-get") {
-		return fmt.Errorf("%s are missing and there is no apt-get: install what provides them", strings.Join(missing, ", "))
+		return fmt.Errorf("%s are missing and there is no apt-get: install what provides them", strings.Join(packages, ", "))
 	}
-	return printer.Step("installing "+strings.Join(missing, " "), func() error {
+	return printer.Step("installing "+strings.Join(packages, " "), func() error {
 		if err := apt(ctx, "", "update", "-qq"); err != nil {
 			return err
 		}
 		arguments := []string{"install", "-qq", "--yes", "--no-install-recommends"}
-		return apt(ctx, "", append(arguments, missing...)...)
+		return apt(ctx, "", append(arguments, packages...)...)
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -170,14 +171,16 @@ func used(table []mounts.Mount) map[string]bool {
 const detachPoll = 20 * time.Millisecond
 
 // Detach takes the backing files from the devices and returns when they have
-// none. A device that is still mounted somewhere keeps it until it is unmounted.
+// none. A device that is still mounted somewhere keeps it until it is unmounted;
+// it does not keep the others from being detached.
 func Detach(ctx context.Context, devices ...Device) error {
-	for _, d := range devices {
-		if err := d.detach(ctx); err != nil {
-			return err
-		}
+	problems := make([]error, len(devices))
+	var running sync.WaitGroup
+	for i, d := range devices {
+		running.Go(func() { problems[i] = d.detach(ctx) })
 	}
-	return nil
+	running.Wait()
+	return errors.Join(problems...)
 }
 
 func (d Device) detach(ctx context.Context) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/csi-operator/csi-operator/hack/internal/mounts"
+	"github.com/csi-operator/csi-operator/hack/internal/process"
 )
 
 func TestUsedOnlyBy(t *testing.T) {
@@ -52,6 +53,7 @@ func TestDevice(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
+	t.Setenv("PATH", process.SearchPath(os.Getenv("PATH")))
 	pools, links := t.TempDir(), t.TempDir()
 	image, link := filepath.Join(pools, "image"), filepath.Join(links, "image")
 	if err := os.WriteFile(image, make([]byte, 1<<20), 0o600); err != nil {

@@ -8,6 +8,7 @@ package network
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -151,24 +152,24 @@ func forwards(ctx context.Context) bool {
 	return OnHost(ctx, forward("-C")) == nil
 }
 
-// Remove removes everything of the cluster from the machine's network. Routes go
-// with the bridge.
+// Remove removes everything of the cluster from the machine's network that it
+// can. Routes go with the bridge.
 func Remove(ctx context.Context) error {
 	links, err := links()
 	if err != nil {
 		return err
 	}
+	var problems []error
 	for _, link := range links {
-		if err := removeLink(ctx, link); err != nil {
-			return err
-		}
+		problems = append(problems, removeLink(ctx, link))
 	}
 	for forwards(ctx) {
 		if err := OnHost(ctx, forward("-D")); err != nil {
-			return err
+			problems = append(problems, err)
+			break
 		}
 	}
-	return nil
+	return errors.Join(problems...)
 }
 
 func removeLink(ctx context.Context, name string) error {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"text/template"
 
+	"github.com/csi-operator/csi-operator/hack/internal/network"
 	"github.com/csi-operator/csi-operator/hack/internal/plan"
 )
 
@@ -78,12 +79,27 @@ func (n *Node) settings() (settings, error) {
 	}, nil
 }
 
-func (n *Node) writeConfig() error {
+// Settings returns, as one text, what the node is started with but its binaries
+// and its credentials. Nodes with the same text would run alike.
+func (n *Node) Settings() (string, error) {
+	files, err := n.configFiles()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%q %q %q %q",
+		files, n.kubeletArguments(), Mounts(n.paths, n.Name()), network.Inside(n.plan, n.all)), nil
+}
+
+func (n *Node) configFiles() (map[string][]byte, error) {
 	settings, err := n.settings()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	files, err := configFiles(settings)
+	return configFiles(settings)
+}
+
+func (n *Node) writeConfig() error {
+	files, err := n.configFiles()
 	if err != nil {
 		return err
 	}

@@ -107,6 +107,9 @@ func (s initSpec) setUp() error {
 	if err := cgroup.Join(inNode(s.Hierarchies, initGroup)); err != nil {
 		return err
 	}
+	if err := cgroup.EnableInRoots(s.Hierarchies); err != nil {
+		return err
+	}
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mounting /proc: %w", err)
 	}

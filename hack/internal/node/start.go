@@ -109,14 +109,9 @@ func (n *Node) writeTask() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	groups, err := cgroup.Make(ControlGroup(n.Name()))
+	groups, err := cgroup.Make(ControlGroup(n.Name()), initGroup, runtimeGroup)
 	if err != nil {
 		return "", err
-	}
-	for _, group := range []string{initGroup, runtimeGroup} {
-		if _, err := cgroup.Make(filepath.Join(ControlGroup(n.Name()), group)); err != nil {
-			return "", err
-		}
 	}
 	spec, err := json.Marshal(initSpec{
 		Hostname: n.Name(), Mounts: Mounts(n.paths, n.Name()), Hierarchies: hierarchies, Groups: groups,

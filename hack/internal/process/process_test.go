@@ -40,6 +40,24 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
+func TestSearchPath(t *testing.T) {
+	cases := map[string]struct{ path, want string }{
+		"Empty": {path: "", want: searched},
+		"Users": {
+			path: "/home/me/bin:/usr/local/bin:/usr/bin:/bin",
+			want: "/home/me/bin:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
+		},
+		"Roots": {path: searched, want: searched},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := SearchPath(tc.path); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestInnermost(t *testing.T) {
 	cases := map[string]struct {
 		status string

@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/csi-operator/csi-operator/hack/internal/jsonfile"
 )
 
 // Records keeps in one folder which processes were started, one file each.
@@ -20,18 +22,10 @@ func NewRecords(dir string) Records { return Records{dir: dir} }
 
 // Write records that the process called name is p.
 func (r Records) Write(name string, p Identity) error {
-	content, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("recording process %q: %w", name, err)
-	}
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return fmt.Errorf("recording process %q: %w", name, err)
 	}
-	temporary := r.path(name) + ".tmp"
-	if err := os.WriteFile(temporary, content, 0o644); err != nil {
-		return fmt.Errorf("recording process %q: %w", name, err)
-	}
-	if err := os.Rename(temporary, r.path(name)); err != nil {
+	if err := jsonfile.Write(r.path(name), p); err != nil {
 		return fmt.Errorf("recording process %q: %w", name, err)
 	}
 	return nil

@@ -7,14 +7,36 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 )
+
+// searched are the folders of programs that every Linux system has.
+const searched = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// SearchPath returns path, the value of $PATH, with the system's folders of
+// programs that it lacks at its end: su keeps the path of a user, who has no use
+// for the folders of root's programs.
+func SearchPath(path string) string {
+	var folders []string
+	if path != "" {
+		folders = filepath.SplitList(path)
+	}
+	for _, folder := range filepath.SplitList(searched) {
+		if !slices.Contains(folders, folder) {
+			folders = append(folders, folder)
+		}
+	}
+	return strings.Join(folders, ":")
+}
 
 // Environment returns the whole environment of a cluster's process: little, so
 // that it does not depend on who starts it, and the marker.
 func Environment(marker string) []string {
 	return []string{
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"PATH=" + SearchPath(""),
 		"HOME=/root",
 		Marker + "=" + marker,
 	}

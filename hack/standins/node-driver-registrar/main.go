@@ -11,32 +11,21 @@ import (
 	"flag"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/csi-operator/csi-operator/hack/internal/standin"
 )
 
 func main() {
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	if err := run(os.Args[1:], log); err != nil {
-		log.Error("Registrar stopped", "error", err.Error())
-		os.Exit(1)
-	}
+	os.Exit(standin.Main("Registrar stopped", run))
 }
 
-func run(arguments []string, log *slog.Logger) error {
+func run(ctx context.Context, arguments []string, log *slog.Logger) error {
 	config, err := parse(arguments)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	return standin.Register(ctx, config, log)
 }
 
