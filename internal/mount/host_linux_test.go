@@ -149,6 +149,49 @@ func TestUnbindBusy(t *testing.T) {
 	must(t, host.UnbindLoop(t.Context(), number))
 }
 
+// TestHoldLoop keeps a device that somebody released and somebody else had open.
+func TestHoldLoop(t *testing.T) {
+	host, image := newHost(t)
+	file, err := host.Identify(image)
+	must(t, err)
+	number := bind(t, host, image, mount.Binding{Token: "t"})
+	if _, err := host.HoldLoop(number, "other"); !errors.Is(err, mount.ErrReleased) {
+		t.Errorf("holding another device gave %v", err)
+	}
+	open, err := os.Open(host.LoopPath(number))
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := host.UnbindLoop(ctx, number); !errors.Is(err, mount.ErrBusy) {
+		t.Errorf("releasing an open device gave %v", err)
+	}
+	if got, err := host.LoopStatus(number); err != nil || got == nil || !got.Autoclear {
+		t.Errorf("the waiting release is not reported: %+v, %v", got, err)
+	}
+	letGo, err := host.HoldLoop(number, "t")
+	must(t, err)
+	must(t, open.Close())
+	letGo()
+	want := &mount.Binding{Token: "t", Direct: true, Inode: file.Inode, Device: file.Device}
+	got, err := host.LoopStatus(number)
+	must(t, err)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+
+	for prefix, want := range map[string][]int{"": {number}, "t": {number}, "other": nil} {
+		got, err := host.LoopsOf(file, prefix)
+		must(t, err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("devices with prefix %q, -want +got:\n%s", prefix, diff)
+		}
+	}
+	must(t, host.UnbindLoop(t.Context(), number))
+	if _, err := host.HoldLoop(number, "t"); !errors.Is(err, mount.ErrReleased) {
+		t.Errorf("holding a free device gave %v", err)
+	}
+}
+
 func TestInspectAndFormat(t *testing.T) {
 	for name, test := range map[string]struct {
 		offset  int64

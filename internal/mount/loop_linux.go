@@ -203,10 +203,11 @@ func status(device *os.File) (*Binding, error) {
 		return nil, fmt.Errorf("reading the status of %q: %w", device.Name(), err)
 	}
 	return &Binding{
-		Token:    unix.ByteSliceToString(info.File_name[:]),
-		ReadOnly: info.Flags&unix.LO_FLAGS_READ_ONLY != 0,
-		Direct:   info.Flags&unix.LO_FLAGS_DIRECT_IO != 0,
-		Inode:    info.Inode,
-		Device:   info.Device,
+		Token:     unix.ByteSliceToString(info.File_name[:]),
+		ReadOnly:  info.Flags&unix.LO_FLAGS_READ_ONLY != 0,
+		Autoclear: info.Flags&unix.LO_FLAGS_AUTOCLEAR != 0,
+		Direct:    info.Flags&unix.LO_FLAGS_DIRECT_IO != 0,
+		Inode:     info.Inode,
+		Device:    info.Device,
 	}, nil
 }

@@ -27,6 +27,9 @@ var (
 	// ErrLoopTaken tells that another process bound the loop device first; the
 	// caller asks for another number.
 	ErrLoopTaken = errors.New("loop device was taken by another process")
+	// ErrReleased tells that a loop device is not bound any more to what the caller
+	// bound it to: the last process that had it open closed it meanwhile.
+	ErrReleased = errors.New("loop device was released meanwhile")
 	// ErrBusy tells that something still uses a device or a mount point.
 	ErrBusy = errors.New("in use")
 	// ErrOption tells that a mount option is unknown or not allowed.
@@ -53,8 +56,11 @@ type Binding struct {
 	Token    string // at most MaxToken bytes, chosen by the caller, returned by LoopStatus
 	ReadOnly bool   // also for whoever opens the device
 	Direct   bool   // result only: whether the device bypasses the page cache of the image
-	Inode    uint64 // result only: of the image
-	Device   uint64 // result only: of the image
+	// Autoclear is a result only: the kernel releases the device when the last one
+	// who has it open, or mounted, closes it.
+	Autoclear bool
+	Inode     uint64 // result only: of the image
+	Device    uint64 // result only: of the image
 }
 
 // MaxToken is the longest token, in bytes, that the kernel keeps for a loop device.
@@ -71,6 +77,15 @@ type Loops interface {
 	BindLoop(number int, image string, b Binding) error
 	// LoopStatus tells what a device is bound to; nil if to nothing.
 	LoopStatus(number int) (*Binding, error)
+	// HoldLoop keeps a device that carries a token from being released until letGo
+	// is called, so that its number cannot come to mean another image. It takes
+	// back a release that only waits for the last one who has the device open. The
+	// error is ErrReleased if the device does not carry the token.
+	HoldLoop(number int, token string) (letGo func(), err error)
+	// LoopsOf returns the numbers, ascending, of the devices that show an image and
+	// whose tokens have a prefix. It asks the file system of every image that any
+	// device shows, and waits for one that hangs.
+	LoopsOf(image File, tokenPrefix string) ([]int, error)
 	// UnbindLoop releases a device and waits until it is gone. The error is ErrBusy
 	// while somebody has it mounted, which leaves it bound, or open, after which the
 	// kernel may release it as soon as they close it.

@@ -50,7 +50,7 @@ func granted(t *testing.T, p *Pool) string {
 
 func staged(t *testing.T, p *Pool) string {
 	id := granted(t, p)
-	must(p.Stage(id, "node-a"))(t)
+	must(p.Stage(id, "node-a", first))(t)
 	return id
 }
 
@@ -82,25 +82,69 @@ func steps() map[string]step {
 			}},
 		"Grant": {prepare: existing, volumes: 1,
 			run:  func(p *Pool, id string) error { _, err := p.Grant(id, "node-a", true); return err },
-			done: func(p *Pool, id string) error { return expect(p, id, &Grant{"node-a", true}, nil, MinCapacity) }},
+			done: func(p *Pool, id string) error { return expect(p, id, &Grant{"node-a", first, true}, nil, MinCapacity) }},
 		"Stage": {prepare: granted, volumes: 1,
-			run: func(p *Pool, id string) error { _, err := p.Stage(id, "node-a"); return err },
+			run: func(p *Pool, id string) error { _, err := p.Stage(id, "node-a", first); return err },
 			done: func(p *Pool, id string) error {
-				return expect(p, id, &Grant{Node: "node-a"}, &StageMarker{"node-a"}, MinCapacity)
+				return expect(p, id, &Grant{Node: "node-a", Instance: first}, &StageMarker{"node-a", first}, MinCapacity)
 			}},
 		"Revoke": {prepare: staged, volumes: 1,
 			run:  func(p *Pool, id string) error { return p.Revoke(id, "") },
-			done: func(p *Pool, id string) error { return expect(p, id, nil, &StageMarker{"node-a"}, MinCapacity) }},
+			done: func(p *Pool, id string) error { return expect(p, id, nil, &StageMarker{"node-a", first}, MinCapacity) }},
 		"Unstage": {prepare: staged, volumes: 1,
-			run:  func(p *Pool, id string) error { return p.Unstage(id, "node-a") },
-			done: func(p *Pool, id string) error { return expect(p, id, &Grant{Node: "node-a"}, nil, MinCapacity) }},
+			run: func(p *Pool, id string) error { return p.Unstage(id, "node-a", first) },
+			done: func(p *Pool, id string) error {
+				return expect(p, id, &Grant{Node: "node-a", Instance: first}, nil, MinCapacity)
+			}},
 		"Resize": {prepare: granted, volumes: 1,
 			run: func(p *Pool, id string) error { _, err := p.Resize(id, 2*MinCapacity); return err },
 			done: func(p *Pool, id string) error {
-				return expect(p, id, &Grant{Node: "node-a"}, nil, 2*MinCapacity)
+				return expect(p, id, &Grant{Node: "node-a", Instance: first}, nil, 2*MinCapacity)
+			}},
+		"MarkFormatted": {prepare: staged, volumes: 1,
+			run: func(p *Pool, id string) error { _, err := p.MarkFormatted(id, "node-a", first); return err },
+			done: func(p *Pool, id string) error {
+				if v, err := p.Get(id); err != nil || !v.Formatted {
+					return fmt.Errorf("formatted: %t, %w", v.Formatted, err)
+				}
+				return expect(p, id, &Grant{Node: "node-a", Instance: first}, &StageMarker{"node-a", first}, MinCapacity)
+			}},
+		"RegisterInstance": {prepare: existing, volumes: 1,
+			run: func(p *Pool, _ string) error { return p.RegisterNode("node-a", second) },
+			done: func(p *Pool, id string) error {
+				v, err := p.Grant(id, "node-a", false)
+				if err != nil || v.Grant.Instance != second {
+					return fmt.Errorf("granted as %v: %w", v.Grant, err)
+				}
+				return p.Revoke(id, "")
+			}},
+		"RenewGrant": {prepare: replaced(granted), volumes: 1,
+			run: func(p *Pool, id string) error { _, err := p.Grant(id, "node-a", false); return err },
+			done: func(p *Pool, id string) error {
+				return expect(p, id, &Grant{Node: "node-a", Instance: second}, nil, MinCapacity)
+			}},
+		"Sweep": {volumes: 1,
+			run: func(p *Pool, id string) error {
+				if err := sweepLate(p, ""); err != nil {
+					return err
+				}
+				_, err := p.Resize(id, 0) // whoever uses what a sweep did makes it durable
+				return err
+			},
+			prepare: func(t *testing.T, p *Pool) string { claimed(t, p); return abandoned(t, p) },
+			done: func(p *Pool, id string) error {
+				s, err := p.enter()
+				if err != nil {
+					return err
+				}
+				defer s.close()
+				if st, err := s.latest(id); err != nil || st.ReservedBytes != 0 {
+					return fmt.Errorf("%d bytes reserved, %w", st.ReservedBytes, err)
+				}
+				return expectNames(p, "existing")
 			}},
 		"RegisterNode": {prepare: nothing, volumes: 0,
-			run: func(p *Pool, _ string) error { return p.RegisterNode("node-c") },
+			run: func(p *Pool, _ string) error { return p.RegisterNode("node-c", first) },
 			done: func(p *Pool, _ string) error {
 				if known, err := p.HasNode("node-c"); err != nil || !known {
 					return fmt.Errorf("node known: %t, %w", known, err)

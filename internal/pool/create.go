@@ -29,8 +29,8 @@ func (p *Pool) Create(req CreateRequest) (Volume, error) {
 	defer s.close()
 	for range maxAttempts {
 		v, err := s.create(req, capacity)
-		if errors.Is(err, errLost) {
-			continue
+		if errors.Is(err, errLost) || errors.Is(err, ErrNotFound) {
+			continue // what was begun is gone: begin again
 		}
 		if err != nil {
 			return Volume{}, fmt.Errorf("creating volume %q: %w", shorten(req.Name), err)
@@ -103,19 +103,21 @@ func (s *store) begin(req CreateRequest, id string, capacity int64) (state, erro
 	if err := s.fs.Sync(volumesDir); err != nil {
 		return state{}, err
 	}
-	st := state{
+	st := firstState(claim{Name: req.Name, ID: id})
+	st.CapacityBytes, st.AccessType, st.FSType = capacity, req.AccessType, req.FSType
+	return st, s.commit(st)
+}
+
+func firstState(c claim) state {
+	return state{
 		FormatVersion:   formatVersion,
 		Generation:      1,
-		ID:              id,
-		Name:            req.Name,
-		CapacityBytes:   capacity,
-		AccessType:      req.AccessType,
-		FSType:          req.FSType,
+		ID:              c.ID,
+		Name:            c.Name,
 		SectorSize:      SectorSize,
 		ImageGeneration: 1,
 		Creating:        true,
 	}
-	return st, s.commit(st)
 }
 
 // finishCreate gives a promised volume its image and its name. What does not

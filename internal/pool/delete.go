@@ -42,9 +42,9 @@ func (s *store) delete(id string) error {
 func markDeleting(st *state) (bool, error) {
 	switch {
 	case st.Staged != nil:
-		return false, &HeldError{VolumeID: st.ID, Node: st.Staged.Node, Err: ErrInUse}
+		return false, st.Staged.held(st.ID, ErrInUse)
 	case st.Grant != nil:
-		return false, &HeldError{VolumeID: st.ID, Node: st.Grant.Node, Err: ErrInUse}
+		return false, st.Grant.held(st.ID, ErrInUse)
 	}
 	edited := !st.Deleting
 	st.Deleting = true
@@ -77,10 +77,8 @@ func (s *store) finishDelete(st state) error {
 // settleDelete makes it durable that a volume's directory has left, which may
 // be the work of a process that died, and removes what is left of it.
 func (s *store) settleDelete(id string) error {
-	for _, dir := range []string{volumesDir, tmpDir} {
-		if err := s.fs.Sync(dir); err != nil {
-			return err
-		}
+	if err := s.settle(volumesDir); err != nil {
+		return err
 	}
 	return s.emptyTrash(id)
 }

@@ -44,6 +44,9 @@ var (
 	// meanwhile. Nothing was done; try again.
 	ErrBusy = errors.New("changed by others meanwhile")
 
+	// In the following, a node that was replaced by a machine of the same name is
+	// another node.
+
 	// ErrGranted says that another node holds the grant. See HeldError.
 	ErrGranted = errors.New("granted to another node")
 	// ErrStaged says that the stage marker of another node stands. See HeldError.
@@ -53,6 +56,9 @@ var (
 	ErrInUse = errors.New("volume is in use")
 	// ErrNotGranted says that a node wants to stage what it was not granted.
 	ErrNotGranted = errors.New("not granted to this node")
+	// ErrNotStaged says that a node wants to change a volume without having
+	// staged it.
+	ErrNotStaged = errors.New("not staged on this node")
 )
 
 // HeldError names the node that stands in the way. It wraps ErrGranted,
@@ -60,15 +66,16 @@ var (
 type HeldError struct {
 	// VolumeID is the volume that was asked for.
 	VolumeID string
-	// Node holds the grant or the stage marker.
-	Node string
+	// Node and Instance hold the grant or the stage marker. Node may be the one
+	// that asked, if it is another instance now.
+	Node, Instance string
 	// Err is the sentinel error.
 	Err error
 }
 
-// Error names the volume and the node.
+// Error names the volume, the node and its instance.
 func (e *HeldError) Error() string {
-	return fmt.Sprintf("volume %q is held by node %q: %v", e.VolumeID, e.Node, e.Err)
+	return fmt.Sprintf("volume %q is held by node %q (instance %q): %v", e.VolumeID, e.Node, e.Instance, e.Err)
 }
 
 // Unwrap returns the sentinel error.

@@ -30,6 +30,33 @@ func (s *store) publish(kind, name string, record any) (bool, error) {
 	return won, s.fs.Sync(path.Dir(name))
 }
 
+// replace writes record over the one at name, whoever wrote that meanwhile.
+func (s *store) replace(kind, name string, record any) error {
+	data, err := encode(record)
+	if err != nil {
+		return err
+	}
+	tmp := temporary(kind)
+	defer s.discard(tmp)
+	if err := s.fs.WriteNew(tmp, data); err != nil {
+		return err
+	}
+	// Over NFS a repeated request answers "absent" for a rename that was made;
+	// nobody else moves tmp before it is stale.
+	if err := s.fs.Rename(tmp, name); ignoreAbsent(err) != nil {
+		return err
+	}
+	return s.settle(path.Dir(name))
+}
+
+// settle makes a rename between dir and tmp/ durable, whoever did it.
+func (s *store) settle(dir string) error {
+	if err := s.fs.Sync(dir); err != nil {
+		return err
+	}
+	return s.fs.Sync(tmpDir)
+}
+
 // linkExclusive links tmp to name and tells whether name is tmp now. What the
 // call itself returns does not decide: over NFS a repeated request answers
 // "exists" for a link that was made.

@@ -16,6 +16,9 @@ import (
 
 const testDriver = "pool.example.com"
 
+// The instances of the nodes: all start as the first.
+const first, second = "instance-1", "instance-2"
+
 var errFault = errors.New("injected fault")
 
 // script tells what happens at one call on the file system. Calls are counted
@@ -131,9 +134,9 @@ func (f *scriptedFS) Lstat(name string) (info fileInfo, err error) {
 	return info, err
 }
 
-func (f *scriptedFS) Free() (free int64, err error) {
-	err = f.s.run(func() (err error) { free, err = f.fsys.Free(); return err }, nil)
-	return free, err
+func (f *scriptedFS) Space() (free, size int64, err error) {
+	err = f.s.run(func() (err error) { free, size, err = f.fsys.Space(); return err }, nil)
+	return free, size, err
 }
 
 func (f *scriptedFS) Mkdir(name string) error {
@@ -182,11 +185,25 @@ func (f *scriptedFS) Link(oldName, newName string) error {
 	}, nil)
 }
 
+// Rename keeps a file that it replaces, if the script has a place for it.
 func (f *scriptedFS) Rename(oldName, newName string) error {
 	return f.s.run(func() error {
+		var kept string
+		if info, err := os.Lstat(f.abs(newName)); err == nil && info.Mode().IsRegular() && f.s.trash != "" {
+			kept = filepath.Join(f.s.trash, strconv.Itoa(f.s.calls))
+			if err := os.Link(f.abs(newName), kept); err != nil {
+				return err
+			}
+		}
 		err := f.fsys.Rename(oldName, newName)
 		if err == nil {
-			f.s.remember(func() error { return os.Rename(f.abs(newName), f.abs(oldName)) }, path.Dir(oldName), path.Dir(newName))
+			f.s.remember(func() error {
+				err := os.Rename(f.abs(newName), f.abs(oldName))
+				if err == nil && kept != "" {
+					err = os.Rename(kept, f.abs(newName))
+				}
+				return err
+			}, path.Dir(oldName), path.Dir(newName))
 		}
 		return err
 	}, nil)
@@ -248,7 +265,7 @@ func newPool(t *testing.T, dir string) *Pool {
 	t.Helper()
 	p := must(Init(dir, testDriver))(t)
 	for _, node := range []string{"node-a", "node-b"} {
-		if err := p.RegisterNode(node); err != nil {
+		if err := p.RegisterNode(node, first); err != nil {
 			t.Fatal(err)
 		}
 	}

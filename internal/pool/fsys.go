@@ -27,8 +27,9 @@ type fsys interface {
 	ReadFile(name string) ([]byte, error)
 	// Lstat never follows a link: a link is fileInfo.Kind otherKind.
 	Lstat(name string) (fileInfo, error)
-	// Free returns the bytes that an ordinary user may still write.
-	Free() (int64, error)
+	// Space returns the bytes that an ordinary user may still write, and the size
+	// of the whole file system.
+	Space() (free, size int64, err error)
 
 	Mkdir(name string) error
 	// WriteNew creates a file, writes data and syncs it. It is not atomic: a

@@ -79,21 +79,26 @@ func (d *directory) Lstat(name string) (fileInfo, error) {
 	return infoOf(&st), nil
 }
 
-func (d *directory) Free() (int64, error) {
+func (d *directory) Space() (free, size int64, err error) {
 	var st unix.Statfs_t
 	if err := retry(func() error { return unix.Fstatfs(d.fd, &st) }); err != nil {
-		return 0, pathError("statfs", ".", err)
+		return 0, 0, pathError("statfs", ".", err)
 	}
 	unit := st.Frsize
 	if unit == 0 {
 		unit = st.Bsize
 	}
-	high, low := bits.Mul64(st.Bavail, uint64(unit))
-	// Elastic file systems report more than fits; half of the range keeps sums safe.
+	return inBytes(st.Bavail, uint64(unit)), inBytes(st.Blocks, uint64(unit)), nil
+}
+
+// inBytes stops where elastic file systems report more than fits: half of the
+// range keeps sums safe.
+func inBytes(blocks, unit uint64) int64 {
+	high, low := bits.Mul64(blocks, unit)
 	if high != 0 || low > math.MaxInt64/2 {
-		return math.MaxInt64 / 2, nil
+		return math.MaxInt64 / 2
 	}
-	return int64(low), nil
+	return int64(low)
 }
 
 func (d *directory) Mkdir(name string) error {

@@ -6,6 +6,7 @@ package pool
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -15,15 +16,7 @@ import (
 // TestEveryPromiseIsKept fills every image of a full pool on a real, small file
 // system to its last byte.
 func TestEveryPromiseIsKept(t *testing.T) {
-	dir := memoryDir(t)
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=100m"); err != nil {
-		t.Fatalf("mounting a small file system needs root: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
+	dir := mountTmpfs(t, "164m")
 	p := newPool(t, dir)
 	var images []string
 	for i := range 100 {
@@ -38,11 +31,98 @@ func TestEveryPromiseIsKept(t *testing.T) {
 		fill(t, v.ImagePath, v.CapacityBytes/2)
 	}
 	if len(images) != 6 {
-		t.Errorf("%d volumes of 16 MiB in 100 MiB", len(images))
+		t.Errorf("%d volumes of 16 MiB in 100 MiB and the reserve", len(images))
 	}
 	for _, image := range images {
 		fill(t, image, MinCapacity)
 	}
+}
+
+// TestFullPool writes all that a pool promised to its end and wants everything
+// that gives something back to work still.
+func TestFullPool(t *testing.T) {
+	cases := map[string]func(t *testing.T) string{
+		"Tmpfs": func(t *testing.T) string { return mountTmpfs(t, "100m") },
+		"XFS":   mountXFS,
+	}
+	for name, mounted := range cases {
+		t.Run(name, func(t *testing.T) {
+			p := newPool(t, mounted(t))
+			id := staged(t, p)
+			v := promiseAll(t, p)
+			fill(t, v.ImagePath, v.CapacityBytes)
+			fill(t, must(p.Get(id))(t).ImagePath, MinCapacity)
+			if _, err := p.Create(request("more")); !errors.Is(err, ErrNoSpace) {
+				t.Errorf("one more volume: %v", err)
+			}
+			must(p.MarkFormatted(id, "node-a", first))(t)
+			if err := p.RegisterNode("node-b", second); err != nil {
+				t.Error(err)
+			}
+			must(p.Grant(v.ID, "node-b", false))(t)
+			for _, err := range []error{p.Revoke(v.ID, ""), p.Unstage(id, "node-a", first), p.Revoke(id, ""), p.Delete(id), p.Delete(v.ID)} {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// promiseAll returns a volume of all that is left, to the last block.
+func promiseAll(t *testing.T, p *Pool) Volume {
+	t.Helper()
+	v := must(p.Create(CreateRequest{Name: "rest", CapacityBytes: MinCapacity, AccessType: Block}))(t)
+	for size := v.CapacityBytes + must(p.available())(t)/SectorSize*SectorSize; ; size -= SectorSize {
+		v, err := p.Resize(v.ID, size)
+		if err == nil {
+			return v
+		}
+		if !errors.Is(err, ErrNoSpace) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// mountTmpfs returns a file system in memory of its own.
+func mountTmpfs(t *testing.T, size string) string {
+	t.Helper()
+	dir := memoryDir(t)
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Fatalf("mounting a small file system needs root: %v", err)
+	}
+	unmountLater(t, dir)
+	return dir
+}
+
+// mountXFS returns the smallest XFS that there is.
+func mountXFS(t *testing.T) string {
+	t.Helper()
+	dir := memoryDir(t)
+	image := filepath.Join(dir, "image")
+	f := must(os.Create(image))(t)
+	if err := errors.Join(f.Truncate(MinXFSCapacity), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("mkfs.xfs", "-q", image).CombinedOutput(); err != nil {
+		t.Skipf("making an XFS: %v: %s", err, out)
+	}
+	mounted := filepath.Join(dir, "mounted")
+	place(t, mounted, true)
+	if out, err := exec.Command("mount", "-o", "loop", image, mounted).CombinedOutput(); err != nil {
+		t.Skipf("mounting an XFS: %v: %s", err, out)
+	}
+	unmountLater(t, mounted)
+	return mounted
+}
+
+func unmountLater(t *testing.T, dir string) {
+	t.Helper()
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func fill(t *testing.T, path string, size int64) {

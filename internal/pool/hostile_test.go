@@ -21,13 +21,18 @@ func TestHostileIDs(t *testing.T) {
 	ids := []string{"", ".", "..", "../x", "a/../../x", "/etc", "a/b", "a\x00b", "-a", "A", "a_b", "a\n", "ä", long, strings.Repeat("a", 1<<16)}
 	for _, id := range ids {
 		for name, call := range map[string]func() error{
-			"Get":     func() error { _, err := p.Get(id); return err },
-			"Delete":  func() error { return p.Delete(id) },
-			"Grant":   func() error { _, err := p.Grant(id, "node-a", false); return err },
-			"Revoke":  func() error { return p.Revoke(id, "") },
-			"Stage":   func() error { _, err := p.Stage(id, "node-a"); return err },
-			"Unstage": func() error { return p.Unstage(id, "node-a") },
-			"Resize":  func() error { _, err := p.Resize(id, 1); return err },
+			"Get":                   func() error { _, err := p.Get(id); return err },
+			"Delete":                func() error { return p.Delete(id) },
+			"Grant":                 func() error { _, err := p.Grant(id, "node-a", false); return err },
+			"Revoke":                func() error { return p.Revoke(id, "") },
+			"Stage":                 func() error { _, err := p.Stage(id, "node-a", first); return err },
+			"Unstage":               func() error { return p.Unstage(id, "node-a", first) },
+			"MarkFormatted":         func() error { _, err := p.MarkFormatted(id, "node-a", first); return err },
+			"Resize":                func() error { _, err := p.Resize(id, 1); return err },
+			"RegisterNode":          func() error { return p.RegisterNode("node-a", id) },
+			"StageInstance":         func() error { _, err := p.Stage("v", "node-a", id); return err },
+			"UnstageInstance":       func() error { return p.Unstage("v", "node-a", id) },
+			"MarkFormattedInstance": func() error { _, err := p.MarkFormatted("v", "node-a", id); return err },
 		} {
 			if err := call(); !errors.Is(err, ErrInvalidID) || len(err.Error()) > 1000 {
 				t.Errorf("%s(%.100q): %v", name, id, err)
@@ -40,23 +45,25 @@ func TestHostileIDs(t *testing.T) {
 func TestHostileNodes(t *testing.T) {
 	p := newPool(t, memoryDir(t))
 	id := existing(t, p)
-	nodes := []string{".", "..", "../x", "a/b", "a\x00b", "-a", "a-", "A", "a..b", ".a", "a\n", strings.Repeat("a", 254)}
+	nodes := []string{".", "..", "../x", "a/b", "a\x00b", "-a", "a-", "A", "a..b", ".a", "a\n", strings.Repeat("a", 254), ""}
 	for _, node := range nodes {
 		for name, call := range map[string]func() error{
-			"RegisterNode": func() error { return p.RegisterNode(node) },
-			"HasNode":      func() error { _, err := p.HasNode(node); return err },
-			"Grant":        func() error { _, err := p.Grant(id, node, false); return err },
-			"Revoke":       func() error { return p.Revoke(id, node) },
-			"Stage":        func() error { _, err := p.Stage(id, node); return err },
-			"Unstage":      func() error { return p.Unstage(id, node) },
+			"RegisterNode":  func() error { return p.RegisterNode(node, first) },
+			"HasNode":       func() error { _, err := p.HasNode(node); return err },
+			"Grant":         func() error { _, err := p.Grant(id, node, false); return err },
+			"Stage":         func() error { _, err := p.Stage(id, node, first); return err },
+			"Unstage":       func() error { return p.Unstage(id, node, first) },
+			"MarkFormatted": func() error { _, err := p.MarkFormatted(id, node, first); return err },
 		} {
 			if err := call(); !errors.Is(err, ErrInvalidID) {
 				t.Errorf("%s(%q): %v", name, node, err)
 			}
 		}
 	}
-	if err := p.Unstage(id, ""); !errors.Is(err, ErrInvalidID) {
-		t.Errorf("unstaging without a node: %v", err)
+	for _, node := range nodes[:len(nodes)-1] {
+		if err := p.Revoke(id, node); !errors.Is(err, ErrInvalidID) {
+			t.Errorf("revoking from %q: %v", node, err)
+		}
 	}
 }
 
@@ -68,7 +75,7 @@ func TestNodeNames(t *testing.T) {
 			t.Errorf("%q is known", node)
 		}
 		for range 2 {
-			if err := p.RegisterNode(node); err != nil {
+			if err := p.RegisterNode(node, first); err != nil {
 				t.Error(err)
 			}
 		}
@@ -159,9 +166,9 @@ func useAll(p *Pool, v Volume) error {
 		func() error { _, err := Open(p.path, testDriver); return err },
 		func() error { _, err := p.Create(request(v.Name)); return err },
 		func() error { _, err := p.Grant(v.ID, "node-a", false); return err },
-		func() error { _, err := p.Stage(v.ID, "node-a"); return err },
+		func() error { _, err := p.Stage(v.ID, "node-a", first); return err },
 		func() error { _, err := p.Resize(v.ID, 2*MinCapacity); return err },
-		func() error { return p.Unstage(v.ID, "node-a") },
+		func() error { return p.Unstage(v.ID, "node-a", first) },
 		func() error { return p.Revoke(v.ID, "") },
 		func() error { return p.Delete(v.ID) },
 	} {
@@ -202,6 +209,11 @@ func TestBadRecords(t *testing.T) {
 		"NoVersion":     {edit: replace(`"formatVersion": 1,`, ``), want: ErrCorrupt},
 		"OtherVolume":   {edit: replace(`"id": "`, `"id": "0`), want: ErrCorrupt},
 		"EscapingNode":  {edit: replace(`"node": "node-a"`, `"node": "../../x"`), want: ErrCorrupt},
+		"Instance":      {edit: replace(`"instance": "instance-1"`, `"instance": "../x"`), want: ErrCorrupt},
+		"NoInstance":    {edit: replace(`"instance": "instance-1",`, ``), want: ErrCorrupt},
+		"UnknownInside": {edit: replace(`"node": "node-a"`, `"node": "node-a", "x": 1`), want: ErrCorrupt},
+		"BadExtensions": {edit: replace(`"sectorSize"`, `"extensions": [], "sectorSize"`), want: ErrCorrupt},
+		"Formatted":     {edit: replace(`"sectorSize"`, `"creating": true, "formatted": true, "sectorSize"`), want: ErrCorrupt},
 		"Generation":    {edit: replace(`"generation": 3`, `"generation": 4`), want: ErrCorrupt},
 		"Capacity":      {edit: replace(`"capacityBytes": 1`, `"capacityBytes": 9`), want: ErrCorrupt},
 		"Negative":      {edit: replace(`"capacityBytes": `, `"capacityBytes": -`), want: ErrCorrupt},
@@ -260,7 +272,7 @@ func TestForeignFiles(t *testing.T) {
 	}
 	p = must(initialize(dir, testDriver, later()))(t)
 	must(p.Grant(id, "node-a", false))(t)
-	must(p.Available())(t)
+	must(p.available())(t)
 	if err := expectNames(p, "existing"); err != nil {
 		t.Error(err)
 	}

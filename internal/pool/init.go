@@ -41,7 +41,7 @@ func initialize(path, driver string, env environment) (*Pool, error) {
 	if err := s.fs.Sync("."); err != nil {
 		return nil, fmt.Errorf("opening pool %q: %w", path, err)
 	}
-	s.sweep(env.now())
+	_ = s.sweep(env.now()) // the pool is usable, whatever is left in it
 	return p, nil
 }
 

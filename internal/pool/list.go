@@ -74,6 +74,7 @@ func (s *store) volume(st state) (Volume, error) {
 		ImagePath:       s.path + "/" + imageFile(st.ID, st.ImageGeneration),
 		ImageGeneration: st.ImageGeneration,
 		Generation:      st.Generation,
+		Formatted:       st.Formatted,
 		Grant:           st.Grant,
 		Staged:          st.Staged,
 	}, nil

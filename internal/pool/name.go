@@ -56,6 +56,18 @@ func checkNode(node string) error {
 	return nil
 }
 
+// checkHolder is checkNode also for the instance, which comes from a file on
+// the node.
+func checkHolder(node, instance string) error {
+	if err := checkNode(node); err != nil {
+		return err
+	}
+	if !validID.MatchString(instance) {
+		return fmt.Errorf("instance %q of node %q: want 1 to 63 of a-z, 0-9 and -, not starting with -: %w", shorten(instance), node, ErrInvalidID)
+	}
+	return nil
+}
+
 func checkVolumeName(name string) error {
 	if name == "" || len(name) > maxVolumeName || !utf8.ValidString(name) {
 		return fmt.Errorf("volume name %q: want 1 to %d bytes of UTF-8: %w", shorten(name), maxVolumeName, ErrInvalidRequest)

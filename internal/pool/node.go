@@ -9,10 +9,11 @@ import (
 	"io/fs"
 )
 
-// RegisterNode records that node sees this pool, so that volumes can be granted
-// to it. It may be called at every start.
-func (p *Pool) RegisterNode(node string) error {
-	if err := checkNode(node); err != nil {
+// RegisterNode records that node, being this instance, sees this pool, so that
+// volumes can be granted to it. It may be called at every start. The last
+// instance that registers under a name has it: grants go to no other one.
+func (p *Pool) RegisterNode(node, instance string) error {
+	if err := checkHolder(node, instance); err != nil {
 		return err
 	}
 	s, err := p.enter()
@@ -20,20 +21,32 @@ func (p *Pool) RegisterNode(node string) error {
 		return err
 	}
 	defer s.close()
-	if err := s.registerNode(node); err != nil {
+	if err := s.registerNode(node, instance); err != nil {
 		return fmt.Errorf("registering node %q: %w", node, err)
 	}
 	return nil
 }
 
-func (s *store) registerNode(node string) error {
-	record := nodeRecord{FormatVersion: formatVersion, Node: node}
-	won, err := s.publish("node", nodeFile(node), record)
-	if err != nil || won {
-		return err
+func (s *store) registerNode(node, instance string) error {
+	for range maxAttempts {
+		found, err := s.node(node)
+		switch {
+		case errors.Is(err, ErrNodeUnknown):
+			record := nodeRecord{FormatVersion: formatVersion, Node: node, Instance: instance}
+			if won, err := s.publish("node", nodeFile(node), record); err != nil || won {
+				return err
+			}
+			continue
+		case err != nil:
+			return err
+		case found.Instance != instance:
+			found.Instance = instance
+			return s.replace("node", nodeFile(node), found)
+		}
+		// Whoever wrote it may have died before its sync.
+		return s.settle(nodesDir)
 	}
-	_, err = s.hasNode(node)
-	return err
+	return ErrBusy
 }
 
 // HasNode tells whether node has ever registered.
@@ -46,17 +59,26 @@ func (p *Pool) HasNode(node string) (bool, error) {
 		return false, err
 	}
 	defer s.close()
-	return s.hasNode(node)
-}
-
-func (s *store) hasNode(node string) (bool, error) {
-	var found nodeRecord
-	err := readRecord(s.fs, nodeFile(node), &found)
-	if errors.Is(err, fs.ErrNotExist) {
+	_, err = s.node(node)
+	if errors.Is(err, ErrNodeUnknown) {
 		return false, nil
 	}
-	if err == nil && found.Node != node {
-		err = damaged(nodeFile(node), "it registers another node")
-	}
 	return err == nil, err
+}
+
+// node returns the record of a node, or ErrNodeUnknown.
+func (s *store) node(node string) (nodeRecord, error) {
+	var found nodeRecord
+	err := readRecord(s.fs, nodeFile(node), &found)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nodeRecord{}, ErrNodeUnknown
+	case err != nil:
+		return nodeRecord{}, err
+	case found.Node != node:
+		return nodeRecord{}, damaged(nodeFile(node), "it registers another node")
+	case checkHolder(found.Node, found.Instance) != nil:
+		return nodeRecord{}, damaged(nodeFile(node), "bad instance")
+	}
+	return found, nil
 }

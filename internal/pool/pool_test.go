@@ -286,7 +286,7 @@ func TestResize(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPool(t, memoryDir(t))
 			id := staged(t, p)
-			before := must(p.Available())(t)
+			before := must(p.available())(t)
 			if _, err := p.Resize(id, tc.bytes); !errors.Is(err, tc.err) {
 				t.Fatalf("got %v, want %v", err, tc.err)
 			}
@@ -295,7 +295,7 @@ func TestResize(t *testing.T) {
 				t.Errorf("capacity %d, image %d, want %d", v.CapacityBytes, size, tc.want)
 			}
 			// The machine's memory is not ours alone, so this is no equality.
-			if after := must(p.Available())(t); tc.want > MinCapacity && after >= before {
+			if after := must(p.available())(t); tc.want > MinCapacity && after >= before {
 				t.Errorf("available %d, and %d after growing", before, after)
 			}
 			checkIntact(t, name, p)

@@ -6,6 +6,7 @@ package pool
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -19,7 +20,7 @@ func TestGrantRaces(t *testing.T) {
 	dir := memoryDir(t)
 	p := newPool(t, dir)
 	for i := range processes {
-		if err := p.RegisterNode(fmt.Sprintf("racer-%d", i)); err != nil {
+		if err := p.RegisterNode(fmt.Sprintf("racer-%d", i), first); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -64,6 +65,34 @@ func raceForGrant(t *testing.T, dir, id string, processes int) string {
 		t.Fatalf("granted to %v", winners)
 	}
 	return winners[0]
+}
+
+// TestResizeRaces lets many processes grow one volume to different sizes.
+func TestResizeRaces(t *testing.T) {
+	const processes = 6
+	dir := memoryDir(t)
+	p := newPool(t, dir)
+	id := existing(t, p)
+	var wg sync.WaitGroup
+	for i := range processes {
+		wg.Go(func() {
+			p, err := Open(dir, testDriver)
+			if err == nil {
+				err = fmt.Errorf("growing: %w", ErrBusy)
+			}
+			for errors.Is(err, ErrBusy) {
+				_, err = p.Resize(id, int64(i+1)*MinCapacity)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := expect(p, id, nil, nil, processes*MinCapacity); err != nil {
+		t.Error(err)
+	}
+	checkIntact(t, "grown", p)
 }
 
 // TestCreateRaces lets many processes create and delete volumes of one name.
@@ -140,8 +169,26 @@ func pairs() map[string]pair {
 			}, check: onlyOne(ErrNotFound, ErrInUse)},
 		"DeleteAgainstGrant": {prepare: existing, run: func(p *Pool, id string) error { return p.Delete(id) },
 			other: grant("node-a"), check: onlyOne(ErrInUse, ErrNotFound)},
+		"FormatAgainstUnstage": {prepare: staged,
+			run:   func(p *Pool, id string) error { _, err := p.MarkFormatted(id, "node-a", first); return err },
+			other: func(p *Pool, id string) error { return p.Unstage(id, "node-a", first) },
+			check: func(p *Pool, id string, ran, other error) error {
+				v, err := p.Get(id)
+				if ran == nil && !v.Formatted || ran != nil && !errors.Is(ran, ErrNotStaged) {
+					err = fmt.Errorf("formatted: %t, %w", v.Formatted, ran)
+				}
+				return errors.Join(err, other)
+			}},
+		"StageAgainstReplacement": {prepare: granted,
+			run: func(p *Pool, id string) error { _, err := p.Stage(id, "node-a", first); return err },
+			other: func(p *Pool, id string) error {
+				if err := p.RegisterNode("node-a", second); err != nil {
+					return err
+				}
+				return grant("node-a")(p, id)
+			}, check: onlyOne(ErrNotGranted, ErrStaged)},
 		"StageAgainstRevokeAndGrant": {prepare: granted,
-			run: func(p *Pool, id string) error { _, err := p.Stage(id, "node-a"); return err },
+			run: func(p *Pool, id string) error { _, err := p.Stage(id, "node-a", first); return err },
 			other: func(p *Pool, id string) error {
 				if err := p.Revoke(id, "node-a"); err != nil {
 					return err
@@ -159,6 +206,40 @@ func morePairs() map[string]pair {
 			other: func(p *Pool, id string) error { _, err := p.Resize(id, 3*MinCapacity); return err },
 			check: func(p *Pool, id string, ran, other error) error {
 				return errors.Join(ran, other, expect(p, id, nil, nil, 3*MinCapacity))
+			}},
+		"ResizeAgainstSmaller": {prepare: existing,
+			run:   func(p *Pool, id string) error { _, err := p.Resize(id, 3*MinCapacity); return err },
+			other: func(p *Pool, id string) error { _, err := p.Resize(id, 2*MinCapacity); return err },
+			check: func(p *Pool, id string, ran, other error) error {
+				return errors.Join(ran, other, expect(p, id, nil, nil, 3*MinCapacity))
+			}},
+		"CreateAgainstSweep": {prepare: claimed, run: create, other: sweep, check: created},
+		"SweepAgainstCreate": {prepare: claimed, run: sweep, other: create, check: created},
+		"CreateAgainstLateSweep": {prepare: claimed, run: create, other: sweepLate,
+			check: func(p *Pool, _ string, ran, other error) error {
+				if errors.Is(ran, fs.ErrNotExist) {
+					ran = nil // what it was writing counted as stale
+				}
+				return created(p, "", ran, other)
+			}},
+		"LateSweepAgainstCreate": {prepare: claimed, run: sweepLate, other: create, check: created},
+		"ResizeAgainstLateSweep": {prepare: existing, other: sweepLate,
+			run: func(p *Pool, id string) error { _, err := p.Resize(id, 2*MinCapacity); return err },
+			check: func(p *Pool, id string, ran, other error) error {
+				if errors.Is(ran, fs.ErrNotExist) {
+					_, ran = p.Resize(id, 2*MinCapacity)
+				}
+				return errors.Join(ran, other, expect(p, id, nil, nil, 2*MinCapacity))
+			}},
+		"RegisterAgainstRegister": {prepare: existing,
+			run:   func(p *Pool, _ string) error { return p.RegisterNode("node-a", second) },
+			other: func(p *Pool, _ string) error { return p.RegisterNode("node-a", "instance-3") },
+			check: func(p *Pool, id string, ran, other error) error {
+				v, err := p.Grant(id, "node-a", false)
+				if err == nil && v.Grant.Instance == first {
+					err = errors.New("the first instance is registered still")
+				}
+				return errors.Join(ran, other, err)
 			}},
 		"DeleteAgainstDeleteAndCreate": {prepare: existing, run: func(p *Pool, id string) error { return p.Delete(id) },
 			other: func(p *Pool, id string) error {
@@ -188,6 +269,19 @@ func morePairs() map[string]pair {
 				return errors.Join(other, create(p, ""), expectNames(p, "new"), unexpected(ran))
 			}},
 	}
+}
+
+// created is a volume that both processes see, and that keeps its name.
+func created(p *Pool, _ string, ran, other error) error {
+	before, err := p.List()
+	if err != nil {
+		return err
+	}
+	v, err := p.Create(request("new"))
+	if err == nil && len(before) > 0 && before[0].ID != v.ID {
+		err = errors.New("the volume lost its name")
+	}
+	return errors.Join(ran, other, err, expectNames(p, "new"))
 }
 
 func create(p *Pool, _ string) error { _, err := p.Create(request("new")); return err }

@@ -16,10 +16,11 @@ const formatVersion = 1
 
 // identity is pool.json.
 type identity struct {
-	FormatVersion int       `json:"formatVersion"`
-	UUID          string    `json:"uuid"`
-	Driver        string    `json:"driver"`
-	CreatedAt     time.Time `json:"createdAt"`
+	FormatVersion int        `json:"formatVersion"`
+	UUID          string     `json:"uuid"`
+	Driver        string     `json:"driver"`
+	CreatedAt     time.Time  `json:"createdAt"`
+	Extensions    extensions `json:"extensions,omitempty"`
 }
 
 // claim is names/<digest>: the volume that a name belongs to.
@@ -33,14 +34,33 @@ type claim struct {
 type nodeRecord struct {
 	FormatVersion int    `json:"formatVersion"`
 	Node          string `json:"node"`
+	// Instance is random, and another one after the node was replaced by a
+	// machine of the same name.
+	Instance   string     `json:"instance"`
+	Extensions extensions `json:"extensions,omitempty"`
 }
 
+// extensions are what later releases may add to a record without a new format
+// version. This release carries them along and never looks into them.
+type extensions map[string]json.RawMessage
+
+// encode writes a record for people to read, or without white space if it were
+// too large to be read again.
 func encode(record any) ([]byte, error) {
-	data, err := json.MarshalIndent(record, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("encoding a pool record: %w", err)
+	var size int
+	for _, indent := range []string{"  ", ""} {
+		var b bytes.Buffer
+		encoder := json.NewEncoder(&b)
+		encoder.SetEscapeHTML(false) // extensions stay as they are
+		encoder.SetIndent("", indent)
+		if err := encoder.Encode(record); err != nil {
+			return nil, fmt.Errorf("encoding a pool record: %w", err)
+		}
+		if size = b.Len(); size <= maxRecordBytes {
+			return b.Bytes(), nil
+		}
 	}
-	return append(data, '\n'), nil
+	return nil, fmt.Errorf("encoding a pool record: %d bytes with its extensions, at most %d: %w", size, maxRecordBytes, ErrCorrupt)
 }
 
 // readRecord reads a JSON file into record. A field that this release does not

@@ -46,10 +46,12 @@ func (s *store) resize(id string, size int64) (Volume, error) {
 }
 
 // grow reserves, looks whether that was too much, grows the image, and only
-// then promises the new size.
+// then promises the new size. It replaces the reservation of another growth,
+// which may have been given up long ago and be far more than there is; whoever
+// is at work with that one loses, and tries again.
 func (s *store) grow(id string, size int64) (state, error) {
 	st, err := s.change(id, live(func(st *state) (bool, error) {
-		if st.promised() >= size {
+		if st.CapacityBytes >= size || st.ReservedBytes == size {
 			return false, nil
 		}
 		st.ReservedBytes = size
@@ -65,29 +67,28 @@ func (s *store) grow(id string, size int64) (state, error) {
 	return st, err
 }
 
-// growReserved does what was reserved. It loses if the reservation was cancelled
-// by another process meanwhile, as somebody else may have got that space.
-func (s *store) growReserved(st state, size int64) (state, error) {
-	if err := s.requireSpace(size - st.CapacityBytes); err != nil {
+// growReserved does what was reserved. It loses if anything was changed since it
+// looked at the space: the reservation may have gone, somebody else have got that
+// space, and another process have reserved the same in vain. The image is longer
+// than the volume then, and is attached without that.
+func (s *store) growReserved(reserved state, size int64) (state, error) {
+	if err := s.requireSpace(size - reserved.CapacityBytes); err != nil {
 		return state{}, err
 	}
-	if err := s.checkImage(st); err != nil {
+	if err := s.checkImage(reserved); err != nil {
 		return state{}, err
 	}
-	if err := s.fs.Grow(imageFile(st.ID, st.ImageGeneration), size); err != nil {
+	if err := s.fs.Grow(imageFile(reserved.ID, reserved.ImageGeneration), size); err != nil {
 		return state{}, err
 	}
-	return s.change(st.ID, live(func(st *state) (bool, error) {
+	return s.change(reserved.ID, live(func(st *state) (bool, error) {
 		if st.CapacityBytes >= size {
 			return false, nil
 		}
-		if st.ReservedBytes < size {
+		if st.Generation != reserved.Generation {
 			return false, errLost
 		}
-		st.CapacityBytes = size
-		if st.ReservedBytes <= size {
-			st.ReservedBytes = 0
-		}
+		st.CapacityBytes, st.ReservedBytes = size, 0
 		return true, nil
 	}))
 }

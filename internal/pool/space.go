@@ -8,20 +8,18 @@ import (
 	"fmt"
 )
 
-// Available returns the bytes that can still be promised to volumes, never less
-// than 0: what the file system has free, and what images occupy already, less
-// all that was promised. Whoever else fills the file system takes from it.
-func (p *Pool) Available() (int64, error) {
-	s, err := p.enter()
-	if err != nil {
-		return 0, err
-	}
-	defer s.close()
-	left, err := s.balance()
-	return max(left, 0), err
-}
+// What is never promised, so that records can be written and volumes be given
+// back when all promises are used up: a share of the file system, which also
+// covers its own metadata, and at least minReserve bytes.
+const (
+	minReserve   int64 = 64 << 20
+	reserveShare int64 = 50 // one part in so many
+)
 
-// balance is Available, but negative when more was promised than there is.
+// balance returns the bytes that can still be promised to volumes: what the file
+// system has free beyond the reserve, and what images occupy already, less all
+// that was promised. It is negative when more was promised than there is. Whoever
+// else fills the file system takes from it.
 //
 // To promise, write the promise first and look at the balance then: of several
 // processes that promise at once, the last one sees all promises. So there may
@@ -40,8 +38,8 @@ func (s *store) balance() (int64, error) {
 		missing += promised - min(allocated, promised)
 	}
 	// Last, so that what is written meanwhile makes the result too small.
-	free, err := s.fs.Free()
-	return free - missing, err
+	free, size, err := s.fs.Space()
+	return free - max(minReserve, size/reserveShare) - missing, err
 }
 
 // requireSpace returns ErrNoSpace if the promises exceed the pool; wanted is

@@ -21,9 +21,12 @@ type state struct {
 	// Creating: the image may not be there yet, nobody was told of the volume.
 	Creating bool `json:"creating,omitempty"`
 	// Deleting: the volume only waits to be removed. There is no way back.
-	Deleting bool         `json:"deleting,omitempty"`
-	Grant    *Grant       `json:"grant,omitempty"`
-	Staged   *StageMarker `json:"staged,omitempty"`
+	Deleting bool `json:"deleting,omitempty"`
+	// Formatted: there was a file system in the image; it is never made again.
+	Formatted  bool         `json:"formatted,omitempty"`
+	Grant      *Grant       `json:"grant,omitempty"`
+	Staged     *StageMarker `json:"staged,omitempty"`
+	Extensions extensions   `json:"extensions,omitempty"`
 }
 
 // promised is what the volume counts against the pool, in bytes.
@@ -53,10 +56,12 @@ func (st state) validate(id string, gen int64) string {
 
 func (st state) validateHolders() string {
 	switch {
-	case st.Grant != nil && checkNode(st.Grant.Node) != nil:
-		return fmt.Sprintf("granted to %q", shorten(st.Grant.Node))
-	case st.Staged != nil && checkNode(st.Staged.Node) != nil:
-		return fmt.Sprintf("staged on %q", shorten(st.Staged.Node))
+	case st.Grant != nil && checkHolder(st.Grant.Node, st.Grant.Instance) != nil:
+		return fmt.Sprintf("granted to node %q, instance %q", shorten(st.Grant.Node), shorten(st.Grant.Instance))
+	case st.Staged != nil && checkHolder(st.Staged.Node, st.Staged.Instance) != nil:
+		return fmt.Sprintf("staged on node %q, instance %q", shorten(st.Staged.Node), shorten(st.Staged.Instance))
+	case st.Formatted && (st.Creating || st.AccessType != Filesystem):
+		return "formatted, and can have no file system"
 	case (st.Creating || st.Deleting) && (st.Grant != nil || st.Staged != nil):
 		return "in use while it is created or deleted"
 	}

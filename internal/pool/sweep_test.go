@@ -64,6 +64,95 @@ func TestInitRemovesNameless(t *testing.T) {
 	}
 }
 
+// TestSweepAbandonsCreations stops a creation at each of its calls and lets
+// nobody ask for the volume again.
+func TestSweepAbandonsCreations(t *testing.T) {
+	base := memoryDir(t)
+	for k, fired := 1, true; fired; k++ {
+		dir := filepath.Join(base, fmt.Sprint(k))
+		place(t, dir, true)
+		p := newPool(t, dir)
+		s := &script{at: k, before: func() error { return errFault }, dies: true}
+		err := create(&Pool{path: dir, driver: testDriver, uuid: p.uuid, env: scripted(s)}, "")
+		fired = s.fired()
+		want := len(must(p.List())(t))
+		claims := entries(t, dir, namesDir)
+		if sweepErr := p.Sweep(); sweepErr != nil || entries(t, dir, namesDir) != claims {
+			t.Fatalf("call %d: %v; %d names, %d before the sweep, %v", k, err, entries(t, dir, namesDir), claims, sweepErr)
+		}
+		if err := sweepLate(p, ""); err != nil {
+			t.Fatalf("call %d: %v", k, err)
+		}
+		for sub, want := range map[string]int{tmpDir: 0, volumesDir: want, namesDir: want} {
+			if got := entries(t, dir, sub); got != want {
+				t.Fatalf("call %d: %v: %s has %d entries, want %d", k, err, sub, got, want)
+			}
+		}
+	}
+}
+
+func entries(t *testing.T, dir, sub string) int {
+	t.Helper()
+	return len(must(os.ReadDir(filepath.Join(dir, sub)))(t))
+}
+
+// TestSweepTakesReservationsBack is an expansion that was interrupted and that
+// nobody repeats.
+func TestSweepTakesReservationsBack(t *testing.T) {
+	p := newPool(t, memoryDir(t))
+	p.env = fixed(2*MinCapacity, system())
+	abandoned(t, p)
+	if _, err := p.Create(request("other")); !errors.Is(err, ErrNoSpace) {
+		t.Fatalf("creating beside the reservation: %v", err)
+	}
+	if err := p.Sweep(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Create(request("other")); !errors.Is(err, ErrNoSpace) {
+		t.Fatalf("a sweep took a fresh reservation: %v", err)
+	}
+	if err := sweepLate(p, ""); err != nil {
+		t.Fatal(err)
+	}
+	must(p.Create(request("other")))(t)
+}
+
+func sweep(p *Pool, _ string) error { return p.Sweep() }
+
+// sweepLate sweeps when everything is stale.
+func sweepLate(p *Pool, _ string) error {
+	late := *p
+	late.env.now = later().now
+	return late.Sweep()
+}
+
+// abandoned is a volume whose expansion to far more than there is was
+// interrupted.
+func abandoned(t *testing.T, p *Pool) string {
+	t.Helper()
+	id := existing(t, p)
+	s := must(p.enter())(t)
+	defer s.close()
+	must(s.change(id, func(st *state) (bool, error) {
+		st.ReservedBytes = MaxCapacity
+		return true, nil
+	}))(t)
+	return id
+}
+
+// claimed is a name that was claimed long ago for a volume that was never made.
+func claimed(t *testing.T, p *Pool) string {
+	t.Helper()
+	s := must(p.enter())(t)
+	defer s.close()
+	id := must(s.claim("new", newUUID()))(t)
+	old := time.Now().Add(-2 * staleAfter)
+	if err := os.Chtimes(filepath.Join(p.path, claimFile("new")), old, old); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
 // TestInitKeepsFreshTemporaries, as somebody may be about to link them.
 func TestInitKeepsFreshTemporaries(t *testing.T) {
 	dir := memoryDir(t)

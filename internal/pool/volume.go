@@ -28,8 +28,9 @@ type Volume struct {
 	ID string
 	// Name is what the volume was created with; unique within the pool.
 	Name string
-	// CapacityBytes is the size that the volume promises. The image is at least
-	// as large; it is larger for a moment while the volume grows.
+	// CapacityBytes is the size that the volume promises. The image is at least as
+	// large, and larger while the volume grows or after that was given up: attach
+	// CapacityBytes of it and no more.
 	CapacityBytes int64
 	AccessType    AccessType
 	// FSType is Ext4 or XFS, and empty for Block.
@@ -42,22 +43,27 @@ type Volume struct {
 	ImageGeneration int64
 	// Generation grows by one with every change of the volume.
 	Generation int64
+	// Formatted says that a file system was made in the image once, so that a
+	// blank one has lost its data. See MarkFormatted.
+	Formatted bool
 	// Grant is nil while no node may use the volume.
 	Grant *Grant
 	// Staged is nil when no node can have the image open.
 	Staged *StageMarker
 }
 
-// Grant is the right of one node to use a volume.
+// Grant is the right of one instance of a node to use a volume.
 type Grant struct {
 	Node     string `json:"node"`
+	Instance string `json:"instance"` // as the node registered it
 	ReadOnly bool   `json:"readOnly"`
 }
 
-// StageMarker says that a node may have the image open. It outlives the grant
-// and a reboot: only that node's Unstage clears it.
+// StageMarker says that an instance of a node may have the image open. It
+// outlives the grant and a reboot: only that instance's Unstage clears it.
 type StageMarker struct {
-	Node string `json:"node"`
+	Node     string `json:"node"`
+	Instance string `json:"instance"`
 }
 
 // CreateRequest asks for a volume.

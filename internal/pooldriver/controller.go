@@ -9,8 +9,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/csi-operator/csi-operator/internal/mount"
@@ -24,10 +26,11 @@ type controller struct {
 	driver string
 	pools  *source
 	busy   inflight
+	sweeps sweeper
 }
 
 func newController(config Config, pools *source) *controller {
-	return &controller{driver: config.DriverName, pools: pools}
+	return &controller{driver: config.DriverName, pools: pools, sweeps: sweeper{now: time.Now}}
 }
 
 // ControllerGetCapabilities claims what is implemented wholly.
@@ -45,7 +48,7 @@ func (c *controller) ControllerGetCapabilities(context.Context, *csi.ControllerG
 }
 
 // CreateVolume is idempotent by name.
-func (c *controller) CreateVolume(_ context.Context, req *csi.CreateVolumeRequest) (*csi.CreateVolumeResponse, error) {
+func (c *controller) CreateVolume(ctx context.Context, req *csi.CreateVolumeRequest) (*csi.CreateVolumeResponse, error) {
 	want, err := checkCreate(req)
 	if err != nil {
 		return nil, err
@@ -62,15 +65,26 @@ func (c *controller) CreateVolume(_ context.Context, req *csi.CreateVolumeReques
 	if err := checkTopology(c.driver, p, req.GetAccessibilityRequirements()); err != nil {
 		return nil, err
 	}
+	c.sweeps.run(ctx, p)
 	volume, err := p.Create(createRequest(req, want))
 	if err != nil {
-		return nil, grpcError(err)
+		return nil, unfinished(err)
 	}
 	return &csi.CreateVolumeResponse{Volume: &csi.Volume{
-		VolumeId:           volume.ID,
+		VolumeId:           volumeID(p, volume.ID),
 		CapacityBytes:      volume.CapacityBytes,
 		AccessibleTopology: []*csi.Topology{topology(c.driver, p)},
 	}}, nil
+}
+
+// unfinished is ABORTED for what may have left a half-made volume: after another
+// code the provisioner would not ask again, and nobody would know of the volume.
+func unfinished(err error) error {
+	known := status.Convert(grpcError(err))
+	if known.Code() == codes.Internal {
+		return status.Error(codes.Aborted, known.Message())
+	}
+	return known.Err()
 }
 
 func createRequest(req *csi.CreateVolumeRequest, want access) pool.CreateRequest {
@@ -122,10 +136,12 @@ func keys(m map[string]string) string {
 
 // DeleteVolume succeeds for what is gone or never was.
 func (c *controller) DeleteVolume(_ context.Context, req *csi.DeleteVolumeRequest) (*csi.DeleteVolumeResponse, error) {
-	id := req.GetVolumeId()
-	p, release, err := c.begin(id)
+	p, id, release, err := c.begin(req.GetVolumeId())
+	if absent(err) {
+		return &csi.DeleteVolumeResponse{}, nil
+	}
 	if err != nil {
-		return nil, err
+		return nil, grpcError(err)
 	}
 	defer release()
 	if err := p.Delete(id); err != nil && !absent(err) {
@@ -147,11 +163,11 @@ func (c *controller) ValidateVolumeCapabilities(_ context.Context, req *csi.Vali
 			return nil, err
 		}
 	}
-	p, err := c.pools.get()
+	p, id, err := c.pools.find(req.GetVolumeId())
 	if err != nil {
 		return nil, grpcError(err)
 	}
-	volume, err := p.Get(req.GetVolumeId())
+	volume, err := p.Get(id)
 	if err != nil {
 		return nil, grpcError(err)
 	}
@@ -173,21 +189,22 @@ func confirm(volume pool.Volume, req *csi.ValidateVolumeCapabilitiesRequest) err
 	return first(checkParameters(req.GetParameters()), err, want.fits(volume))
 }
 
-// begin checks an id, keeps other calls from the volume and returns the pool.
-func (c *controller) begin(id string) (*pool.Pool, func(), error) {
-	if err := checkVolumeID(id); err != nil {
-		return nil, nil, err
+// begin checks an id, keeps other calls from the volume and returns the pool and
+// the volume's id in it. The error is still to be given to absent and grpcError.
+func (c *controller) begin(volumeID string) (p *pool.Pool, id string, release func(), err error) {
+	if err := checkVolumeID(volumeID); err != nil {
+		return nil, "", nil, err
 	}
-	release, err := c.busy.acquire(id)
+	release, err = c.busy.acquire(volumeID)
 	if err != nil {
-		return nil, nil, err
+		return nil, "", nil, err
 	}
-	p, err := c.pools.get()
+	p, id, err = c.pools.find(volumeID)
 	if err != nil {
 		release()
-		return nil, nil, grpcError(err)
+		return nil, "", nil, err
 	}
-	return p, release, nil
+	return p, id, release, nil
 }
 
 // absent tells that there is no such volume and can be none.

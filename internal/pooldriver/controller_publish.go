@@ -14,17 +14,17 @@ import (
 // ControllerPublishVolume grants a volume to a node. One node holds the grant, and
 // no node gets it while another may still have the volume mounted.
 func (c *controller) ControllerPublishVolume(_ context.Context, req *csi.ControllerPublishVolumeRequest) (*csi.ControllerPublishVolumeResponse, error) {
-	id, node := req.GetVolumeId(), req.GetNodeId()
-	if err := first(checkVolumeID(id), checkNodeID(node)); err != nil {
+	node := req.GetNodeId()
+	if err := first(checkVolumeID(req.GetVolumeId()), checkNodeID(node)); err != nil {
 		return nil, err
 	}
 	want, err := parseCapability(req.GetVolumeCapability())
 	if err != nil {
 		return nil, err
 	}
-	p, release, err := c.begin(id)
+	p, id, release, err := c.begin(req.GetVolumeId())
 	if err != nil {
-		return nil, err
+		return nil, grpcError(err)
 	}
 	defer release()
 	volume, err := p.Get(id)
@@ -43,15 +43,18 @@ func (c *controller) ControllerPublishVolume(_ context.Context, req *csi.Control
 // ControllerUnpublishVolume takes the grant back, also from a node that does not
 // answer; its stage marker stays. Without a node it takes back whatever is granted.
 func (c *controller) ControllerUnpublishVolume(_ context.Context, req *csi.ControllerUnpublishVolumeRequest) (*csi.ControllerUnpublishVolumeResponse, error) {
-	id, node := req.GetVolumeId(), req.GetNodeId()
+	node := req.GetNodeId()
 	if node != "" {
 		if err := checkNodeID(node); err != nil {
 			return nil, err
 		}
 	}
-	p, release, err := c.begin(id)
+	p, id, release, err := c.begin(req.GetVolumeId())
+	if absent(err) {
+		return &csi.ControllerUnpublishVolumeResponse{}, nil
+	}
 	if err != nil {
-		return nil, err
+		return nil, grpcError(err)
 	}
 	defer release()
 	if err := p.Revoke(id, node); err != nil && !absent(err) {
@@ -63,13 +66,12 @@ func (c *controller) ControllerUnpublishVolume(_ context.Context, req *csi.Contr
 // ControllerExpandVolume grows the image. The node always has work left: its loop
 // device does not see the new size by itself.
 func (c *controller) ControllerExpandVolume(_ context.Context, req *csi.ControllerExpandVolumeRequest) (*csi.ControllerExpandVolumeResponse, error) {
-	id, size := req.GetVolumeId(), req.GetCapacityRange()
-	if err := first(checkVolumeID(id), checkExpand(req)); err != nil {
+	if err := first(checkVolumeID(req.GetVolumeId()), checkExpand(req)); err != nil {
 		return nil, err
 	}
-	p, release, err := c.begin(id)
+	p, id, release, err := c.begin(req.GetVolumeId())
 	if err != nil {
-		return nil, err
+		return nil, grpcError(err)
 	}
 	defer release()
 	volume, err := p.Get(id)
@@ -79,7 +81,7 @@ func (c *controller) ControllerExpandVolume(_ context.Context, req *csi.Controll
 	if err := checkGrowth(volume, req); err != nil {
 		return nil, err
 	}
-	volume, err = p.Resize(id, size.GetRequiredBytes())
+	volume, err = p.Resize(id, req.GetCapacityRange().GetRequiredBytes())
 	if err != nil {
 		return nil, grpcError(err)
 	}

@@ -146,61 +146,39 @@ func TestCreateVolumeReply(t *testing.T) {
 func TestIDs(t *testing.T) {
 	r := newRig(t)
 	n := r.node("node-a", mounttest.New())
+	p, err := r.controller.pools.get()
+	must(t, err)
 	staging, target := r.mkdir("staging"), filepath.Join(r.mkdir("pod"), "target")
-	calls := map[string]struct {
-		call    func(id string) error
-		unknown codes.Code // for an id that no volume has
-	}{
-		"Delete": {func(id string) error {
-			_, err := r.controller.DeleteVolume(t.Context(), &csi.DeleteVolumeRequest{VolumeId: id})
-			return err
-		}, codes.OK},
-		"Validate": {func(id string) error {
-			_, err := r.controller.ValidateVolumeCapabilities(t.Context(), &csi.ValidateVolumeCapabilitiesRequest{VolumeId: id, VolumeCapabilities: []*csi.VolumeCapability{block()}})
-			return err
-		}, codes.NotFound},
-		"ControllerPublish":   {func(id string) error { return r.grant(id, "node-a", block()) }, codes.NotFound},
-		"ControllerUnpublish": {func(id string) error { return r.revoke(id, "node-a") }, codes.OK},
-		"ControllerExpand": {func(id string) error {
-			_, err := r.controller.ControllerExpandVolume(t.Context(), &csi.ControllerExpandVolumeRequest{VolumeId: id, CapacityRange: &csi.CapacityRange{RequiredBytes: 1}})
-			return err
-		}, codes.NotFound},
-		"Stage":     {func(id string) error { return stage(t.Context(), n, id, staging, block()) }, codes.NotFound},
-		"Unstage":   {func(id string) error { return unstage(t.Context(), n, id, staging) }, codes.OK},
-		"Publish":   {func(id string) error { return publish(t.Context(), n, id, staging, target, block(), false) }, codes.NotFound},
-		"Unpublish": {func(id string) error { return unpublish(t.Context(), n, id, target) }, codes.OK},
-		"NodeExpand": {func(id string) error {
-			_, err := n.NodeExpandVolume(t.Context(), &csi.NodeExpandVolumeRequest{VolumeId: id, VolumePath: staging})
-			return err
-		}, codes.NotFound},
-		"Stats": {func(id string) error {
-			_, err := n.NodeGetVolumeStats(t.Context(), &csi.NodeGetVolumeStatsRequest{VolumeId: id, VolumePath: staging})
-			return err
-		}, codes.NotFound},
-	}
+	calls := r.calls(n, staging, target)
 	ids := map[string]struct {
 		id      string
 		refused bool
 	}{
-		"Empty":     {"", true},
-		"Parent":    {"..", true},
-		"Traversal": {"../../etc/passwd", true},
-		"Slash":     {"a/b", true},
-		"NUL":       {"a\x00b", true},
-		"Newline":   {"a\nb", true},
-		"Long":      {strings.Repeat("a", 129), true},
-		"Unknown":   {"no-such-volume", false},
-		"NotOurs":   {"NOT_OUR_FORM", false},
-		"NotOurLen": {strings.Repeat("a", 128), false},
+		"Empty":      {"", true},
+		"Parent":     {"..", true},
+		"Traversal":  {"../../etc/passwd", true},
+		"Slash":      {"a/b", true},
+		"NUL":        {"a\x00b", true},
+		"Newline":    {"a\nb", true},
+		"Long":       {strings.Repeat("a", 129), true},
+		"Unknown":    {"no-such-volume", false},
+		"NotOurs":    {"NOT_OUR_FORM", false},
+		"NotOurLen":  {strings.Repeat("a", 128), false},
+		"NoPool":     {".volume", false},
+		"NoVolume":   {p.UUID() + ".", false},
+		"NotUUID":    {"pool.volume", false},
+		"ThreeParts": {p.UUID() + ".a.b", false},
+		"UpperCase":  {p.UUID() + ".UPPER", false},
+		"Absent":     {p.UUID() + ".absent", false},
 	}
 	for callName, c := range calls {
 		for idName, i := range ids {
 			t.Run(callName+"/"+idName, func(t *testing.T) {
 				if i.refused {
-					wantError(t, c.call(i.id), codes.InvalidArgument, "volume_id")
+					wantError(t, c.run(i.id), codes.InvalidArgument, "volume_id")
 					return
 				}
-				wantCode(t, c.call(i.id), c.unknown)
+				wantCode(t, c.run(i.id), c.unknown)
 			})
 		}
 	}

@@ -28,14 +28,19 @@ type Driver struct {
 
 // New returns a driver that is ready to run. The host is used by the node service
 // only. The error says what is wrong with the configuration, or that the
-// directory for the node's records cannot be made. The pool need not be there yet.
+// directory for the node's records cannot be used. The pool need not be there yet.
 func New(config Config, host mount.Host, log logr.Logger) (*Driver, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
+	var instance string
 	if config.Node {
 		if err := os.MkdirAll(config.StateDir, 0o700); err != nil {
 			return nil, fmt.Errorf("making --state-dir: %w", err)
+		}
+		var err error
+		if instance, err = loadInstance(config.StateDir); err != nil {
+			return nil, err
 		}
 	}
 	pools := &source{path: config.PoolPath, driver: config.DriverName, create: config.Controller}
@@ -45,7 +50,7 @@ func New(config Config, host mount.Host, log logr.Logger) (*Driver, error) {
 			csi.RegisterControllerServer(server, newController(config, pools))
 		}
 		if config.Node {
-			csi.RegisterNodeServer(server, newNode(config, pools, host))
+			csi.RegisterNodeServer(server, newNode(config, instance, pools, host))
 		}
 	}
 	return &Driver{config: config, log: log, pools: pools, register: register}, nil

@@ -244,3 +244,51 @@ func TestBusy(t *testing.T) {
 		})
 	}
 }
+
+// TestLostStart never formats a volume over data whose start is gone.
+func TestLostStart(t *testing.T) {
+	r := newRealRig(t)
+	n := r.node("node-a", mount.NewLinux())
+	v := r.volume(filesystem(""), testSize)
+	v.up(n)
+	v.down(n)
+	for _, offset := range []int64{0, testSize - 1<<20} {
+		writeAt(t, r.image(v.id), offset, make([]byte, 1<<20))
+	}
+	must(t, r.grant(v.id, "node-a", v.capability))
+	wantError(t, stage(t.Context(), n, v.id, v.staging, v.capability), codes.FailedPrecondition, "e2fsck")
+}
+
+// TestLostBlockRecord keeps a raw block volume that a pod has.
+func TestLostBlockRecord(t *testing.T) {
+	r := newRealRig(t)
+	n := r.node("node-a", mount.NewLinux())
+	v := r.volume(block(), testSize)
+	v.up(n)
+	must(t, os.Remove(n.records.path(v.id)))
+	wantError(t, unstage(t.Context(), n, v.id, v.staging), codes.FailedPrecondition, v.target)
+	v.down(n)
+}
+
+// TestAutoclear stages again what somebody had open when it was unstaged.
+func TestAutoclear(t *testing.T) {
+	r := newRealRig(t)
+	n := r.node("node-a", mount.NewLinux())
+	v := r.volume(block(), testSize)
+	v.up(n)
+	must(t, unpublish(t.Context(), n, v.id, v.target))
+	number := v.loop(n)
+	f, err := os.Open(n.host.LoopPath(number))
+	must(t, err)
+	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	wantError(t, unstage(short, n, v.id, v.staging), codes.FailedPrecondition, "in use")
+	v.up(n)
+	must(t, f.Close())
+	if got := sysfs(t, number, "loop/autoclear"); got != "0" {
+		t.Errorf("autoclear is %s", got)
+	}
+	content := writeRandom(t, v.data())
+	wantContent(t, v.data(), content)
+	v.down(n)
+}

@@ -65,12 +65,16 @@ func changes(method string) bool {
 	}
 }
 
-// recoverPanics turns a handler's panic into INTERNAL; the stack goes to the log.
+// recoverPanics turns a handler's panic into an error; the stack goes to the log.
 func recoverPanics(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (reply any, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			logr.FromContextOrDiscard(ctx).Info("Handler panicked", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
-			reply, err = nil, status.Errorf(codes.Internal, "%s panicked: %v; see the driver's log", info.FullMethod, cause)
+			code := codes.Internal
+			if info.FullMethod == csi.Node_NodeStageVolume_FullMethodName {
+				code = codes.Aborted // the stage marker may stand: the kubelet has to unstage
+			}
+			reply, err = nil, status.Errorf(code, "%s panicked: %v; see the driver's log", info.FullMethod, cause)
 		}
 	}()
 	return handler(ctx, req)

@@ -5,7 +5,6 @@ package pooldriver
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -33,23 +32,27 @@ const (
 type node struct {
 	csi.UnimplementedNodeServer
 
-	driver  string
-	name    string
-	path    string // of the pool
-	pools   *source
-	host    mount.Host
-	records records
-	busy    inflight
+	driver string
+	name   string
+	// instance tells this machine from others of its name.
+	instance string
+	path     string // of the pool
+	pools    *source
+	host     mount.Host
+	records  records
+	busy     inflight
+	stats    inflight // of NodeGetVolumeStats, which waits for no other call
 }
 
-func newNode(config Config, pools *source, host mount.Host) *node {
+func newNode(config Config, instance string, pools *source, host mount.Host) *node {
 	return &node{
-		driver:  config.DriverName,
-		name:    config.NodeID,
-		path:    config.PoolPath,
-		pools:   pools,
-		host:    host,
-		records: records{dir: config.StateDir},
+		driver:   config.DriverName,
+		name:     config.NodeID,
+		instance: instance,
+		path:     config.PoolPath,
+		pools:    pools,
+		host:     host,
+		records:  records{dir: config.StateDir},
 	}
 }
 
@@ -73,7 +76,7 @@ func (n *node) NodeGetCapabilities(context.Context, *csi.NodeGetCapabilitiesRequ
 func (n *node) NodeGetInfo(ctx context.Context, _ *csi.NodeGetInfoRequest) (*csi.NodeGetInfoResponse, error) {
 	p, err := n.awaitPool(ctx)
 	if err == nil {
-		err = p.RegisterNode(n.name)
+		err = p.RegisterNode(n.name, n.instance)
 	}
 	if err != nil {
 		return nil, precondition("node %q cannot use the pool at %q: %v; mount the shared file system at %q on node %q, and see that the controller runs, which makes the pool",
@@ -150,7 +153,7 @@ func (n *node) attachOnce(ctx context.Context, rec *record) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	rec.Token = token()
+	rec.Token = n.token()
 	if rec.Loop, err = n.host.FreeLoop(); err != nil {
 		return err
 	}
@@ -173,9 +176,4 @@ func (n *node) verifyAttached(ctx context.Context, rec *record) error {
 			keyVolume, rec.VolumeID, "loop", rec.Loop)
 	}
 	return nil
-}
-
-// token returns what nobody else has put on a loop device.
-func token() string {
-	return "csi-pool-" + rand.Text()
 }

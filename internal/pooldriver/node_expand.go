@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/csi-operator/csi-operator/internal/mount"
+	"github.com/csi-operator/csi-operator/internal/pool"
 )
 
 // NodeExpandVolume lets the device and the file system have the size that
@@ -30,14 +31,30 @@ func (n *node) NodeExpandVolume(ctx context.Context, req *csi.NodeExpandVolumeRe
 	}
 	defer release()
 	rec, err := n.shown(id, req.GetVolumePath())
-	if err != nil {
+	if errors.Is(err, pool.ErrForeignPool) {
 		return nil, grpcError(err)
+	}
+	if err != nil {
+		return nil, retryable(err)
+	}
+	if !rec.Block && rec.ReadOnly {
+		return nil, precondition("volume %q is mounted read-only and its file system cannot grow; stage it read-write", rec.VolumeID)
 	}
 	size, err := n.expand(ctx, rec, req.GetCapacityRange())
 	if err != nil {
-		return nil, grpcError(err)
+		return nil, retryable(err)
 	}
 	return &csi.NodeExpandVolumeResponse{CapacityBytes: size}, nil
+}
+
+// retryable is UNAVAILABLE where FAILED_PRECONDITION stood: that means to a kubelet
+// that this call can never succeed on this node while the volume is in use.
+func retryable(err error) error {
+	known := status.Convert(grpcError(err))
+	if known.Code() == codes.FailedPrecondition {
+		return status.Error(codes.Unavailable, known.Message())
+	}
+	return known.Err()
 }
 
 func checkNodeExpand(req *csi.NodeExpandVolumeRequest) error {
@@ -54,33 +71,39 @@ func checkNodeExpand(req *csi.NodeExpandVolumeRequest) error {
 	return err
 }
 
+// expand lets the device have the image's size first, which asks a network file
+// system's server; the size that this node remembers may be old.
 func (n *node) expand(ctx context.Context, rec *record, wanted *csi.CapacityRange) (int64, error) {
-	file, err := n.host.Identify(rec.Image)
+	letGo, err := n.host.HoldLoop(rec.Loop, rec.Token)
 	if err != nil {
 		return 0, err
 	}
-	if file.Size < wanted.GetRequiredBytes() {
-		return 0, precondition("volume %q has %d bytes, capacity_range.required_bytes is %d; ControllerExpandVolume must come first", rec.VolumeID, file.Size, wanted.GetRequiredBytes())
-	}
-	if limit := wanted.GetLimitBytes(); limit > 0 && file.Size > limit {
-		return 0, outOfRange("volume %q has %d bytes already, more than capacity_range.limit_bytes %d", rec.VolumeID, file.Size, limit)
-	}
-	if !rec.Block && rec.ReadOnly {
-		return 0, precondition("volume %q is mounted read-only and its file system cannot grow; stage it read-write", rec.VolumeID)
-	}
+	defer letGo()
 	if err := n.host.RefreshLoop(rec.Loop, rec.Image); err != nil {
 		return 0, err
 	}
 	device := n.host.LoopPath(rec.Loop)
+	size, err := n.host.DeviceSize(device)
+	if err != nil {
+		return 0, err
+	}
+	if size < wanted.GetRequiredBytes() {
+		return 0, precondition("volume %q has %d bytes, capacity_range.required_bytes is %d; ControllerExpandVolume must come first", rec.VolumeID, size, wanted.GetRequiredBytes())
+	}
+	if limit := wanted.GetLimitBytes(); limit > 0 && size > limit {
+		return 0, outOfRange("volume %q has %d bytes already, more than capacity_range.limit_bytes %d", rec.VolumeID, size, limit)
+	}
 	if !rec.Block {
 		if err := n.host.Grow(ctx, device, rec.Staging, rec.FSType); err != nil {
 			return 0, err
 		}
 	}
-	return n.host.DeviceSize(device)
+	return size, nil
 }
 
-// NodeGetVolumeStats asks the mount only, never the pool: kubelets call it often.
+// NodeGetVolumeStats is called often, and waits if the server of the pool's file
+// system does not answer: the kernel asks it for the image behind the device. So one
+// call at a time waits for a volume, the others are ABORTED.
 func (n *node) NodeGetVolumeStats(_ context.Context, req *csi.NodeGetVolumeStatsRequest) (*csi.NodeGetVolumeStatsResponse, error) {
 	id, path := req.GetVolumeId(), req.GetVolumePath()
 	if err := checkVolumeID(id); err != nil {
@@ -89,6 +112,11 @@ func (n *node) NodeGetVolumeStats(_ context.Context, req *csi.NodeGetVolumeStats
 	if path == "" {
 		return nil, invalid("volume_path is missing")
 	}
+	release, err := n.stats.acquire(id)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	rec, err := n.shown(id, path)
 	if err != nil {
 		return nil, grpcError(err)
@@ -120,6 +148,11 @@ func (n *node) shown(id, path string) (*record, error) {
 	rec, attached, err := n.current(id)
 	if err != nil {
 		return nil, err
+	}
+	if rec == nil {
+		if _, _, err := n.pools.find(id); err != nil && !absent(err) {
+			return nil, err
+		}
 	}
 	if rec == nil || !attached {
 		return nil, status.Errorf(codes.NotFound, "volume %q is not staged on node %q", id, n.name)

@@ -68,7 +68,7 @@ func (s *staging) grow(ctx context.Context) error {
 // staysSmall only logs: a file system that does not grow is usable all the same,
 // and NodeExpandVolume, which follows an expansion, tells its caller.
 func (s *staging) staysSmall(ctx context.Context, err error) {
-	logr.FromContextOrDiscard(ctx).Error(err, "Staging with a file system that may be smaller than the volume", keyVolume, s.volume.ID)
+	logr.FromContextOrDiscard(ctx).Error(err, "Staging with a file system that may be smaller than the volume", keyVolume, s.id)
 }
 
 // mend makes a file system whole again whose growth never ended, and tells whether
@@ -88,6 +88,11 @@ func (n *node) mend(ctx context.Context, rec *record, attached bool) (bool, erro
 			return false, err
 		}
 	}
+	letGo, err := n.host.HoldLoop(rec.Loop, rec.Token)
+	if err != nil {
+		return false, err
+	}
+	defer letGo()
 	ctx = context.WithoutCancel(ctx)
 	if err := n.host.Check(ctx, n.host.LoopPath(rec.Loop), rec.FSType, mount.Mending); err != nil {
 		return true, fmt.Errorf("mending a file system whose growth was interrupted: %w", err)

@@ -32,6 +32,11 @@ func (n *node) NodePublishVolume(_ context.Context, req *csi.NodePublishVolumeRe
 	if err != nil {
 		return nil, grpcError(err)
 	}
+	letGo, err := n.host.HoldLoop(rec.Loop, rec.Token)
+	if err != nil {
+		return nil, grpcError(err)
+	}
+	defer letGo()
 	want.readOnly = want.readOnly || req.GetReadonly()
 	if err := publishable(rec, want); err != nil {
 		return nil, err
@@ -84,11 +89,11 @@ func (n *node) staged(id, path string) (*record, error) {
 
 // notHere tells a volume that does not exist from one that is elsewhere.
 func (n *node) notHere(id string) error {
-	p, err := n.pools.get()
+	p, inPool, err := n.pools.find(id)
 	if err != nil {
 		return err
 	}
-	if _, err := p.Get(id); err != nil {
+	if _, err := p.Get(inPool); err != nil {
 		return err
 	}
 	return precondition("volume %q is not staged on node %q; NodeStageVolume must come first", id, n.name)
@@ -100,8 +105,6 @@ func publishable(rec *record, want access) error {
 		return invalid("volume %q is staged with block access %t and cannot be published differently", rec.VolumeID, rec.Block)
 	case want.fsType != "" && want.fsType != rec.FSType:
 		return invalid("volume %q has file system %s, not %q", rec.VolumeID, rec.FSType, want.fsType)
-	case rec.Block && want.readOnly && !rec.ReadOnly:
-		return precondition("raw block volume %q is staged read-write and a mount cannot make its device read-only; publish it read-write, or stage it with access mode SINGLE_NODE_READER_ONLY", rec.VolumeID)
 	}
 	return nil
 }
@@ -135,10 +138,16 @@ func (n *node) bind(rec *record, target string, readOnly bool) error {
 	if err := makeTarget(target, rec.Block); err != nil {
 		return err
 	}
+	source := rec.Staging
 	if rec.Block {
-		return n.host.Bind(n.host.LoopPath(rec.Loop), target, false)
+		// A mount cannot make a device read-only. Whoever gives it to a container
+		// can, and the kubelet does.
+		source, readOnly = n.host.LoopPath(rec.Loop), false
 	}
-	return n.host.Bind(rec.Staging, target, readOnly)
+	if err := n.host.Bind(source, target, readOnly); err != nil {
+		return err
+	}
+	return n.confirmMount(rec, target)
 }
 
 // makeTarget makes a directory or, for a device node, an empty file. The parent is

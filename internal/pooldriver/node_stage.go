@@ -5,16 +5,12 @@ package pooldriver
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"time"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/csi-operator/csi-operator/internal/mount"
 	"github.com/csi-operator/csi-operator/internal/pool"
@@ -41,23 +37,13 @@ func (n *node) NodeStageVolume(ctx context.Context, req *csi.NodeStageVolumeRequ
 		return nil, err
 	}
 	defer release()
-	p, err := n.pools.get()
+	s, err := n.newStaging(id, path, want)
 	if err != nil {
-		return nil, grpcError(err)
+		return nil, err
 	}
-	volume, err := p.Get(id)
-	if err != nil {
-		return nil, grpcError(err)
+	if err := s.mark(ctx); err != nil {
+		return nil, err
 	}
-	if err := first(want.fits(volume), n.checkStagingPath(path)); err != nil {
-		return nil, grpcError(err)
-	}
-	volume, err = p.Stage(id, n.name) // durable, before anything touches the image
-	if err != nil {
-		return nil, grpcError(err)
-	}
-	want.readOnly = want.readOnly || volume.Grant != nil && volume.Grant.ReadOnly
-	s := &staging{node: n, volume: volume, want: want, path: path}
 	if err := s.run(ctx); err != nil {
 		return nil, s.undo(ctx, grpcError(err))
 	}
@@ -87,49 +73,9 @@ func (n *node) checkStagingPath(path string) error {
 	return err
 }
 
-// staging is one NodeStageVolume at work.
-type staging struct {
-	*node
-
-	volume pool.Volume
-	want   access
-	path   string
-
-	rec      *record
-	attached bool
-	mounted  bool
-	keep     bool // something was in use before: a failure must not take it away
-}
-
-func (s *staging) run(ctx context.Context) error {
-	steps := []func(context.Context) error{s.look, s.ensureAttached}
-	if !s.want.block {
-		steps = append(steps, s.ensureMounted, s.grow)
-	}
-	for _, step := range steps {
-		if err := step(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// undo returns the cause, or ABORTED, which makes the orchestrator unstage later.
-func (s *staging) undo(ctx context.Context, cause error) error {
-	if s.keep {
-		return cause
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
-	defer cancel()
-	if err := s.unstage(ctx, s.volume.ID, s.path); err != nil {
-		return status.Errorf(codes.Aborted, "%s; cleaning up failed too: %s", status.Convert(cause).Message(), status.Convert(grpcError(err)).Message())
-	}
-	return cause
-}
-
 // look finds out what stands already and refuses what contradicts the request.
 func (s *staging) look(context.Context) (err error) {
-	s.rec, s.attached, err = s.current(s.volume.ID)
+	s.rec, s.attached, err = s.current(s.id)
 	if err != nil {
 		s.keep = true
 		return err
@@ -141,6 +87,13 @@ func (s *staging) look(context.Context) (err error) {
 	if info != nil {
 		return s.lookMounted(info)
 	}
+	if s.rec == nil && s.marked {
+		if s.rec, err = s.lost(s.id, s.volume, s.path); err != nil {
+			s.keep = true
+			return err
+		}
+		s.attached = s.rec != nil
+	}
 	if !s.attached {
 		return nil
 	}
@@ -150,14 +103,14 @@ func (s *staging) look(context.Context) (err error) {
 func (s *staging) lookMounted(info *mount.Info) (err error) {
 	s.keep = true
 	if s.rec == nil {
-		s.rec, err = s.adopt(s.volume, s.path, info, s.want.options)
+		s.rec, err = s.adopt(s.id, s.volume, s.path, info, s.want.options)
 		if err != nil {
 			return err
 		}
 		s.attached = true
 	}
 	if !s.attached || s.rec.Loop != info.Loop || info.Block {
-		return exists("%q is a mount of loop device %d, which is not volume %q", s.path, info.Loop, s.volume.ID)
+		return exists("%q is a mount of loop device %d, which is not volume %q", s.path, info.Loop, s.id)
 	}
 	if !info.Healthy {
 		return s.host.Abandon(s.path)
@@ -188,29 +141,45 @@ func (s *staging) compatible() error {
 		return nil
 	}
 	return exists("volume %q is staged at %q (block %t, read-only %t, mount options %q) and cannot be staged differently at the same time",
-		s.volume.ID, s.rec.Staging, s.rec.Block, s.rec.ReadOnly, s.rec.Options)
+		s.id, s.rec.Staging, s.rec.Block, s.rec.ReadOnly, s.rec.Options)
 }
 
-// ensureAttached also lets a device see that its image has grown.
+// ensureAttached also lets a device see that its image has grown. From here on the
+// device is held.
 func (s *staging) ensureAttached(ctx context.Context) (err error) {
-	if s.rec != nil && s.rec.Growing {
-		if s.attached, err = s.mend(ctx, s.rec, s.attached); err != nil {
+	if s.rec != nil {
+		if err := s.finishLast(ctx); err != nil {
 			return err
 		}
 	}
-	if s.attached && !s.rec.Formatting {
-		if err := s.sameImage(); err != nil {
-			return err
-		}
-		return s.host.RefreshLoop(s.rec.Loop, s.rec.Image)
-	}
-	if s.rec != nil && s.rec.Formatting {
-		if err := s.wipe(ctx, s.rec, s.attached); err != nil {
+	if !s.attached {
+		s.rec = s.newRecord()
+		if err := s.attach(ctx, s.rec); err != nil {
 			return err
 		}
 	}
-	s.rec = s.newRecord()
-	return s.attach(ctx, s.rec)
+	if s.letGo, err = s.host.HoldLoop(s.rec.Loop, s.rec.Token); err != nil || !s.attached {
+		return err
+	}
+	if err := s.sameImage(); err != nil {
+		return err
+	}
+	return s.host.RefreshLoop(s.rec.Loop, s.rec.Image)
+}
+
+// finishLast ends what an earlier call began on the image and did not end.
+func (s *staging) finishLast(ctx context.Context) (err error) {
+	switch {
+	case s.rec.Growing:
+		s.attached, err = s.mend(ctx, s.rec, s.attached)
+	case s.rec.Formatting && s.volume.Formatted:
+		s.rec.Formatting = false
+		err = s.records.save(s.rec)
+	case s.rec.Formatting:
+		err = s.detach(ctx, s.rec, s.attached)
+		s.attached = false
+	}
+	return err
 }
 
 // sameImage refuses a device that shows a file which is not the volume's image any
@@ -221,14 +190,14 @@ func (s *staging) sameImage() error {
 		return err
 	}
 	if s.rec.Image != s.volume.ImagePath || s.rec.Inode != file.Inode {
-		return precondition("loop device %d shows a former image of volume %q; unstage the volume and stage it again", s.rec.Loop, s.volume.ID)
+		return precondition("loop device %d shows a former image of volume %q; unstage the volume and stage it again", s.rec.Loop, s.id)
 	}
 	return nil
 }
 
 func (s *staging) newRecord() *record {
 	return &record{
-		VolumeID: s.volume.ID,
+		VolumeID: s.id,
 		Image:    s.volume.ImagePath,
 		Staging:  s.path,
 		Block:    s.want.block,
@@ -238,51 +207,27 @@ func (s *staging) newRecord() *record {
 	}
 }
 
-// adopt rebuilds a lost record from the mount at the volume's own staging path.
-// Nobody knows the mount's options any more; they are taken on trust.
-func (n *node) adopt(volume pool.Volume, path string, info *mount.Info, options []string) (*record, error) {
-	binding, err := n.host.LoopStatus(info.Loop)
-	if err != nil {
-		return nil, err
-	}
-	file, err := n.host.Identify(volume.ImagePath)
-	if err != nil {
-		return nil, err
-	}
-	if binding == nil || binding.Token == "" || binding.Inode != file.Inode || binding.Device != file.Device {
-		return nil, exists("%q is a mount of loop device %d, which is not volume %q", path, info.Loop, volume.ID)
-	}
-	rec := &record{
-		VolumeID: volume.ID,
-		Loop:     info.Loop,
-		Token:    binding.Token,
-		Image:    volume.ImagePath,
-		Inode:    binding.Inode,
-		Device:   binding.Device,
-		Staging:  path,
-		FSType:   info.FSType,
-		ReadOnly: info.ReadOnly,
-		Options:  options,
-	}
-	return rec, n.records.save(rec)
-}
-
 // wipe makes an image blank again that was blank when an mkfs began which never
-// ended, and forgets the device. Another file in the image's place stays as it is.
-func (n *node) wipe(ctx context.Context, rec *record, attached bool) error {
-	if attached {
-		if err := n.host.UnbindLoop(ctx, rec.Loop); err != nil {
-			return err
-		}
+// ended. A file system that was finished, or another file in the image's place, stays
+// as it is.
+func (n *node) wipe(rec *record) error {
+	p, id, err := n.pools.find(rec.VolumeID)
+	var volume pool.Volume
+	if err == nil {
+		volume, err = p.Get(id)
 	}
-	file, err := n.host.Identify(rec.Image)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if absent(err) || err == nil && volume.Formatted {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	if err == nil && file.Inode == rec.Inode {
-		if err := n.host.Blank(rec.Image); err != nil {
-			return fmt.Errorf("wiping an unfinished file system: %w", err)
-		}
+	file, err := n.host.Identify(rec.Image)
+	if err != nil || file.Inode != rec.Inode {
+		return err
 	}
-	return n.records.remove(rec.VolumeID)
+	if err := n.host.Blank(rec.Image); err != nil {
+		return fmt.Errorf("wiping an unfinished file system: %w", err)
+	}
+	return nil
 }

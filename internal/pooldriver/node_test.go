@@ -49,13 +49,13 @@ func TestStageAgain(t *testing.T) {
 		}, false, codes.OK},
 		"RecordDamaged": {filesystem(""), filesystem(""), func(t *testing.T, _ *mounttest.Host, n *node, id, _ string) {
 			must(t, os.WriteFile(n.records.path(id), []byte(`{"volumeID":`), 0o600))
-		}, false, codes.FailedPrecondition},
+		}, false, codes.Aborted},
 		"RecordOfOther": {filesystem(""), filesystem(""), func(t *testing.T, _ *mounttest.Host, n *node, id, _ string) {
 			must(t, os.WriteFile(n.records.path(id), []byte(`{"formatVersion":1,"volumeID":"other","token":"t"}`), 0o600))
-		}, false, codes.FailedPrecondition},
+		}, false, codes.Aborted},
 		"RecordFromFuture": {filesystem(""), filesystem(""), func(t *testing.T, _ *mounttest.Host, n *node, id, _ string) {
 			must(t, os.WriteFile(n.records.path(id), []byte(`{"formatVersion":2,"volumeID":"`+id+`","token":"t"}`), 0o600))
-		}, false, codes.FailedPrecondition},
+		}, false, codes.Aborted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -182,7 +182,7 @@ func TestPublish(t *testing.T) {
 		"Directory":        {staged: filesystem(""), c: filesystem("")},
 		"ReadOnly":         {staged: filesystem(""), c: filesystem(""), readOnly: true},
 		"Block":            {staged: block(), c: block()},
-		"BlockReadOnly":    {staged: block(), c: block(), readOnly: true, code: codes.FailedPrecondition, text: "read-only"},
+		"BlockReadOnly":    {staged: block(), c: block(), readOnly: true},
 		"BlockOfReader":    {staged: withMode(block(), reader), c: withMode(block(), reader), readOnly: true},
 		"TargetIsThere":    {staged: filesystem(""), c: filesystem(""), before: func(t *testing.T, _ *mounttest.Host, target string) { must(t, os.Mkdir(target, 0o750)) }},
 		"TargetIsFile":     {staged: filesystem(""), c: filesystem(""), before: func(t *testing.T, _ *mounttest.Host, target string) { must(t, os.WriteFile(target, nil, 0o600)) }, code: codes.InvalidArgument, text: "target_path"},
@@ -297,7 +297,7 @@ func TestNodeExpandAndStats(t *testing.T) {
 		"NoRange":        {filesystem(""), nil, same, codes.OK, 2, codes.OK},
 		"Block":          {block(), &csi.CapacityRange{RequiredBytes: 2 * testSize}, same, codes.OK, 1, codes.OK},
 		"ReaderOnly":     {withMode(filesystem(""), reader), nil, same, codes.FailedPrecondition, 2, codes.OK},
-		"BeforeThePool":  {filesystem(""), &csi.CapacityRange{RequiredBytes: 3 * testSize}, same, codes.FailedPrecondition, 2, codes.OK},
+		"BeforeThePool":  {filesystem(""), &csi.CapacityRange{RequiredBytes: 3 * testSize}, same, codes.Unavailable, 2, codes.OK},
 		"AboveTheLimit":  {filesystem(""), &csi.CapacityRange{LimitBytes: testSize}, same, codes.OutOfRange, 2, codes.OK},
 		"NegativeSize":   {filesystem(""), &csi.CapacityRange{RequiredBytes: -1}, same, codes.InvalidArgument, 2, codes.OK},
 		"NoPath":         {filesystem(""), nil, constant(""), codes.InvalidArgument, 0, codes.InvalidArgument},

@@ -6,7 +6,6 @@ package pooldriver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -45,12 +44,12 @@ func (n *node) unstage(ctx context.Context, id, path string) error {
 	if err != nil {
 		return err
 	}
-	if rec == nil && info != nil {
-		rec, err = n.adoptByID(id, path, info)
-		if err != nil {
+	known := rec != nil
+	if !known {
+		if rec, err = n.recoverRecord(id, path, info); err != nil {
 			return err
 		}
-		attached = true
+		attached = rec != nil
 	}
 	if err := n.unmountStaging(rec, attached, path, info); err != nil {
 		return err
@@ -60,26 +59,29 @@ func (n *node) unstage(ctx context.Context, id, path string) error {
 			return err
 		}
 	}
-	p, err := n.pools.get()
-	if err != nil {
-		return err
+	return n.unmark(id, path, known)
+}
+
+// unmark clears the stage marker. Without a record nobody knew how often the volume
+// was attached: it must be nowhere now.
+func (n *node) unmark(id, path string, known bool) error {
+	if !known {
+		rec, err := n.recoverRecord(id, path, nil)
+		if err != nil {
+			return err
+		}
+		if rec != nil {
+			return precondition("volume %q is attached to loop device %d of node %q as well; unstage it again", id, rec.Loop, n.name)
+		}
 	}
-	if err := p.Unstage(id, n.name); err != nil && !absent(err) {
+	p, inPool, err := n.pools.find(id)
+	if err == nil {
+		err = p.Unstage(inPool, n.name, n.instance)
+	}
+	if err != nil && !absent(err) {
 		return err
 	}
 	return nil
-}
-
-func (n *node) adoptByID(id, path string, info *mount.Info) (*record, error) {
-	p, err := n.pools.get()
-	if err != nil {
-		return nil, err
-	}
-	volume, err := p.Get(id)
-	if err != nil {
-		return nil, fmt.Errorf("%q is a mount of loop device %d: %w", path, info.Loop, err)
-	}
-	return n.adopt(volume, path, info, nil)
 }
 
 // unmountStaging refuses while the volume is published: the kernel would keep the
@@ -104,9 +106,6 @@ func (n *node) unmountStaging(rec *record, attached bool, path string, info *mou
 
 // detach makes what was written durable for every node and forgets the volume.
 func (n *node) detach(ctx context.Context, rec *record, attached bool) (err error) {
-	if rec.Formatting {
-		return n.wipe(ctx, rec, attached)
-	}
 	if rec.Growing {
 		if attached, err = n.mend(ctx, rec, attached); err != nil {
 			return err
@@ -114,6 +113,11 @@ func (n *node) detach(ctx context.Context, rec *record, attached bool) (err erro
 	}
 	if attached {
 		if err := n.host.UnbindLoop(ctx, rec.Loop); err != nil {
+			return err
+		}
+	}
+	if rec.Formatting {
+		if err := n.wipe(rec); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -23,7 +23,7 @@ func TestNodeGetInfoWaits(t *testing.T) {
 	r := &rig{t: t, dir: t.TempDir()}
 	r.mkdir("pool")
 	synctest.Test(t, func(t *testing.T) {
-		n := newNode(r.config("node-a"), r.source(false), mounttest.New())
+		n := r.unregistered("node-a", mounttest.New())
 		start := time.Now()
 		time.AfterFunc(20*time.Second, func() {
 			if _, err := pool.Init(r.config("").PoolPath, testDriver); err != nil {
@@ -66,7 +66,7 @@ func TestNodeGetInfoFails(t *testing.T) {
 			r := &rig{t: t, dir: t.TempDir()}
 			test.prepare(t, r.mkdir("pool"))
 			synctest.Test(t, func(t *testing.T) {
-				n := newNode(r.config("node-a"), r.source(false), mounttest.New())
+				n := r.unregistered("node-a", mounttest.New())
 				ctx, cancel := t.Context(), func() {}
 				if test.timeout > 0 {
 					ctx, cancel = context.WithTimeout(ctx, test.timeout)
@@ -94,11 +94,12 @@ func TestPoolComesAndGoes(t *testing.T) {
 	r := &rig{t: t, dir: t.TempDir()}
 	source := r.source(true)
 	c, i := newController(r.config(""), source), &identity{name: testDriver, pools: source}
+	id := "gone"
 	check := func(code codes.Code, text string) {
 		t.Helper()
 		_, err := i.Probe(t.Context(), &csi.ProbeRequest{})
 		wantError(t, err, code, text)
-		_, err = c.DeleteVolume(t.Context(), &csi.DeleteVolumeRequest{VolumeId: "gone"})
+		_, err = c.DeleteVolume(t.Context(), &csi.DeleteVolumeRequest{VolumeId: id})
 		wantError(t, err, code, text)
 		_, err = c.CreateVolume(t.Context(), createReq("volume", filesystem("")))
 		wantError(t, err, code, text)
@@ -107,6 +108,9 @@ func TestPoolComesAndGoes(t *testing.T) {
 	check(codes.FailedPrecondition, path) // not mounted yet
 	r.mkdir("pool")
 	check(codes.OK, "")
+	p, err := source.get()
+	must(t, err)
+	id = volumeID(p, "gone")
 	must(t, os.Rename(path, path+"-away"))
 	r.mkdir("pool") // unmounted: the empty directory below
 	check(codes.FailedPrecondition, path)

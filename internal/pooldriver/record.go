@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 
 	"github.com/csi-operator/csi-operator/internal/mount"
 )
@@ -56,15 +55,13 @@ func (r *record) holds(b *mount.Binding) bool {
 // records are the files of one node, <volume id>.json.
 type records struct{ dir string }
 
-// volumeIDPattern keeps every file name in the directory.
-var volumeIDPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
-
+// path is a file in the directory for what parseVolumeID accepts.
 func (s records) path(id string) string { return filepath.Join(s.dir, id+".json") }
 
 // load returns nil if there is no record. A damaged one is an error: without it
 // nobody knows whether the volume is attached.
 func (s records) load(id string) (*record, error) {
-	if !volumeIDPattern.MatchString(id) {
+	if _, _, ok := parseVolumeID(id); !ok {
 		return nil, nil
 	}
 	path := s.path(id)
@@ -99,7 +96,7 @@ func (s records) save(r *record) error {
 }
 
 func (s records) replace(id string, content []byte) error {
-	if !volumeIDPattern.MatchString(id) {
+	if _, _, ok := parseVolumeID(id); !ok {
 		return fmt.Errorf("volume id %q is no file name", id)
 	}
 	temporary := s.path(id) + ".tmp"

@@ -36,22 +36,23 @@ func TestRecordHolds(t *testing.T) {
 
 func TestRecordsRoundTrip(t *testing.T) {
 	s := records{dir: t.TempDir()}
+	const id = "0b1c2d3e-0000-4000-8000-0123456789ab.volume"
 	want := &record{
-		VolumeID: "volume", Loop: 7, Token: "t", Image: "/pool/image", Inode: 1 << 63, Device: 3, Staging: "/staging",
+		VolumeID: id, Loop: 7, Token: "t", Image: "/pool/image", Inode: 1 << 63, Device: 3, Staging: "/staging",
 		FSType: "ext4", ReadOnly: true, Options: []string{"noatime"}, Formatting: true, Growing: true,
 	}
 	for range 2 {
 		must(t, s.save(want))
 	}
-	got, err := s.load("volume")
+	got, err := s.load(id)
 	must(t, err)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	for range 2 {
-		must(t, s.remove("volume"))
+		must(t, s.remove(id))
 	}
-	if got, err := s.load("volume"); err != nil || got != nil {
+	if got, err := s.load(id); err != nil || got != nil {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -62,7 +63,7 @@ func TestRecordsStayInside(t *testing.T) {
 	s := records{dir: filepath.Join(dir, "state")}
 	must(t, os.Mkdir(s.dir, 0o700))
 	must(t, os.WriteFile(filepath.Join(dir, "outside.json"), []byte(`{"formatVersion":1,"volumeID":"../outside","token":"t"}`), 0o600))
-	for _, id := range []string{"../outside", "..", "", "a/b", "UPPER"} {
+	for _, id := range []string{"../outside", "..", "", "a/b", "UPPER", "volume", "pool.volume", "0b1c2d3e-0000-4000-8000-0123456789ab./outside"} {
 		if got, err := s.load(id); err != nil || got != nil {
 			t.Errorf("loading %q gave %+v, %v", id, got, err)
 		}

@@ -69,12 +69,21 @@ func (r *rig) node(name string, host mount.Host) *node {
 	if _, err := r.controller.pools.get(); err != nil {
 		r.t.Fatal(err)
 	}
-	r.mkdir(name + "-state")
-	n := newNode(r.config(name), r.source(false), host)
+	n := r.unregistered(name, host)
 	if _, err := n.NodeGetInfo(r.t.Context(), &csi.NodeGetInfoRequest{}); err != nil {
 		r.t.Fatal(err)
 	}
 	return n
+}
+
+// unregistered returns a node that the pool need not know.
+func (r *rig) unregistered(name string, host mount.Host) *node {
+	r.t.Helper()
+	instance, err := loadInstance(r.mkdir(name + "-state"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return newNode(r.config(name), instance, r.source(false), host)
 }
 
 // create returns the id of a new volume.
@@ -105,7 +114,8 @@ func (r *rig) image(id string) string {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	v, err := p.Get(id)
+	_, inPool, _ := parseVolumeID(id)
+	v, err := p.Get(inPool)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -144,7 +144,8 @@ func TestInterceptors(t *testing.T) {
 	}
 	must(t, call("/csi.v1.Node/NodeStageVolume", func(context.Context, any) (any, error) { return nil, nil }))
 	wantCode(t, call("/csi.v1.Node/NodeStageVolume", func(context.Context, any) (any, error) { return nil, invalid("wrong") }), codes.InvalidArgument)
-	wantError(t, call("/csi.v1.Node/NodeStageVolume", func(context.Context, any) (any, error) { panic("broken") }), codes.Internal, "broken")
+	wantError(t, call("/csi.v1.Node/NodeStageVolume", func(context.Context, any) (any, error) { panic("broken") }), codes.Aborted, "broken")
+	wantError(t, call("/csi.v1.Node/NodeUnstageVolume", func(context.Context, any) (any, error) { panic("broken") }), codes.Internal, "broken")
 
 	all := strings.Join(lines, "\n")
 	for _, want := range []string{"the-volume", "NodeStageVolume", "InvalidArgument", "wrong", "Handler panicked", "recoverPanics"} {

@@ -76,6 +76,24 @@ func (c *Crashing) LoopStatus(number int) (*mount.Binding, error) {
 	return value(c, func() (*mount.Binding, error) { return c.host.LoopStatus(number) })
 }
 
+// HoldLoop counts as a call; what is held is let go by a crash.
+func (c *Crashing) HoldLoop(number int, token string) (letGo func(), err error) {
+	err = c.step(func() (err error) {
+		letGo, err = c.host.HoldLoop(number, token)
+		return err
+	})
+	if err != nil && letGo != nil {
+		letGo()
+		letGo = nil
+	}
+	return letGo, err
+}
+
+// LoopsOf counts as a call.
+func (c *Crashing) LoopsOf(image mount.File, tokenPrefix string) ([]int, error) {
+	return value(c, func() ([]int, error) { return c.host.LoopsOf(image, tokenPrefix) })
+}
+
 // UnbindLoop counts as a call.
 func (c *Crashing) UnbindLoop(ctx context.Context, number int) error {
 	return c.step(func() error { return c.host.UnbindLoop(ctx, number) })

@@ -36,6 +36,7 @@ type loop struct {
 	image   string
 	binding mount.Binding
 	size    int64
+	opened  int // how often it is open, mounts apart
 }
 
 type entry struct {

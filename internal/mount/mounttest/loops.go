@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/csi-operator/csi-operator/internal/mount"
@@ -58,14 +60,80 @@ func (h *Host) LoopStatus(number int) (*mount.Binding, error) {
 	return &l.binding, nil
 }
 
-// UnbindLoop returns ErrBusy for a mounted device.
+// HoldLoop is Open for a device that carries the token and ends a waiting release.
+func (h *Host) HoldLoop(number int, token string) (letGo func(), err error) {
+	h.mu.Lock()
+	l, bound := h.loops[number]
+	if bound && l.binding.Token == token {
+		l.binding.Autoclear = false
+		h.loops[number] = l
+	}
+	h.mu.Unlock()
+	if !bound || l.binding.Token != token {
+		return nil, fmt.Errorf("holding loop device %d: %w", number, mount.ErrReleased)
+	}
+	return h.Open(number), nil
+}
+
+// Open opens a device as any process may.
+func (h *Host) Open(number int) (closeIt func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.addOpened(number, 1)
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.addOpened(number, -1)
+		h.autoclear(number)
+	}
+}
+
+func (h *Host) addOpened(number, more int) {
+	if l, bound := h.loops[number]; bound {
+		l.opened += more
+		h.loops[number] = l
+	}
+}
+
+// autoclear releases a device that waits for that and is not in use.
+func (h *Host) autoclear(number int) {
+	if l := h.loops[number]; l.binding.Autoclear && l.opened == 0 && len(h.mountsOf(number)) == 0 {
+		delete(h.loops, number)
+	}
+}
+
+// LoopsOf looks at all devices.
+func (h *Host) LoopsOf(image mount.File, tokenPrefix string) ([]int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var numbers []int
+	for number, l := range h.loops {
+		if l.binding.Inode == image.Inode && l.binding.Device == image.Device && strings.HasPrefix(l.binding.Token, tokenPrefix) {
+			numbers = append(numbers, number)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers, nil
+}
+
+// UnbindLoop returns ErrBusy for a mounted device, and for an open one, which goes
+// when it is closed.
 func (h *Host) UnbindLoop(_ context.Context, number int) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.mountsOf(number)) > 0 {
 		return fmt.Errorf("loop device %d is mounted: %w", number, mount.ErrBusy)
 	}
-	delete(h.loops, number)
+	l, bound := h.loops[number]
+	if !bound {
+		return nil
+	}
+	l.binding.Autoclear = true
+	h.loops[number] = l
+	h.autoclear(number)
+	if l.opened > 0 {
+		return fmt.Errorf("loop device %d is open: %w", number, mount.ErrBusy)
+	}
 	return nil
 }
 

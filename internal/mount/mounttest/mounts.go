@@ -93,6 +93,9 @@ func (h *Host) Unmount(path string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.mounts = slices.DeleteFunc(h.mounts, func(e entry) bool { return e.path == path })
+	for number := range h.loops {
+		h.autoclear(number)
+	}
 	return nil
 }
 
