@@ -72,8 +72,8 @@ func TestTransformsKeepLittle(t *testing.T) {
 		},
 		"DaemonSet": {
 			in: &appsv1.DaemonSet{ObjectMeta: about, Spec: appsv1.DaemonSetSpec{Template: corev1.PodTemplateSpec{Spec: wasteful}},
-				Status: appsv1.DaemonSetStatus{NumberReady: 4}},
-			keeps: []string{`"numberReady":4`},
+				Status: appsv1.DaemonSetStatus{NumberReady: 4, CurrentNumberScheduled: 5}},
+			keeps: []string{`"numberReady":4`, `"currentNumberScheduled":5`},
 		},
 		"PersistentVolume": {
 			in: &corev1.PersistentVolume{ObjectMeta: about, Spec: corev1.PersistentVolumeSpec{

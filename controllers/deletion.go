@@ -11,10 +11,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/apply"
 	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
@@ -77,11 +79,12 @@ func (r *Reconciler) remove(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	}
 	if waiting != "" {
 		progress(d, waiting)
-		return reconcile.Result{RequeueAfter: afterWaiting}, r.assess(ctx, d, rowsOf(d))
+		return reconcile.Result{RequeueAfter: afterWaiting}, r.assess(ctx, d, rowsOf(d), apply.Report{})
 	}
 	if err := r.applier.DeleteLeases(ctx, d.Name, desired.Namespace(d, r.facts)); err != nil {
 		return reconcile.Result{}, stuck(d, err)
 	}
+	r.admitted.forget(d.UID)
 	return reconcile.Result{}, r.removeFinalizer(ctx, d)
 }
 
@@ -95,12 +98,16 @@ func (r *Reconciler) removeStages(ctx context.Context, d *v1alpha1.CSIDriverDepl
 			}
 			left, err := r.applier.Owned(ctx, d.Name, kindsNamed(s.kinds...)...)
 			if err != nil || len(left) > 0 {
-				return waitingFor(left), err
+				return waitingFor(left, ""), err
 			}
 		}
 		pods, err := r.podsOf(ctx, d.Name, s.component)
-		if err != nil || len(pods) > 0 {
-			return waitingFor(pods), err
+		if err != nil {
+			return "", err
+		}
+		if len(pods) > 0 {
+			node, err := r.nodeOf(ctx, &pods[0])
+			return waitingFor(pods, node), err
 		}
 	}
 	return "", nil
@@ -117,14 +124,30 @@ func (r *Reconciler) podsOf(ctx context.Context, driver, component string) ([]me
 	}), err
 }
 
-func waitingFor(objects []metav1.PartialObjectMetadata) string {
+// nodeOf is the node of a pod as far as the cache knows it.
+func (r *Reconciler) nodeOf(ctx context.Context, pod *metav1.PartialObjectMetadata) (string, error) {
+	cached := &corev1.Pod{}
+	_, err := r.get(ctx, client.ObjectKeyFromObject(pod), cached)
+	return cached.Spec.NodeName, err
+}
+
+// waitingFor names the first of what is left and the node that it is on, if
+// any. Only the kubelet of that node can tell that a pod has ended; where the
+// node is gone, Kubernetes drops its pods once there is no Node.
+func waitingFor(objects []metav1.PartialObjectMetadata, node string) string {
 	if len(objects) == 0 {
 		return ""
 	}
-	o := objects[0]
-	text := fmt.Sprintf("waiting for %s %q to end", o.Kind, o.Name)
+	text := fmt.Sprintf("waiting for %s %q", objects[0].Kind, objects[0].Name)
+	if node != "" {
+		text += " on node " + node
+	}
+	text += " to end"
 	if len(objects) > 1 {
 		text += fmt.Sprintf(" and for %d more", len(objects)-1)
+	}
+	if node != "" {
+		text += "; if the node is gone for good, delete its Node object"
 	}
 	return text
 }

@@ -43,6 +43,7 @@ func TestRemovalInOrder(t *testing.T) {
 
 	awaitKinds(t, d, "ServiceAccount", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "CSIDriver", "DaemonSet")
 	awaitMessage(t, d, "waiting for Pod")
+	awaitMessage(t, d, "on node "+nodesOf(d)[0]+" to end and for 1 more; if the node is gone for good, delete its Node object")
 	endPods(t, d, v1alpha1.ComponentController)
 	awaitKinds(t, d, "ServiceAccount", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "CSIDriver")
 	awaitMessage(t, d, "waiting for Pod")
@@ -111,6 +112,7 @@ func TestBlockedByVolumes(t *testing.T) {
 			if diff := cmp.Diff(before, kindsOf(t, d)); diff != "" {
 				t.Errorf("a blocked driver lost objects: -before, +after:\n%s", diff)
 			}
+			keepsClassesAway(t, d)
 
 			removeUnprotected(t, o)
 			endPods(t, d, v1alpha1.ComponentController)
@@ -136,6 +138,25 @@ func keepsWorking(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
 		}
 		return nil
 	})
+}
+
+// keepsClassesAway asserts that a class that goes while a driver is blocked
+// stays away, and that status counts what is there.
+func keepsClassesAway(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
+	t.Helper()
+	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: d.Name}}
+	awaitCalm(t, cluster.operator, d) // a reconcile that has seen the class would make it anew
+	remove(t, class)
+	await(t, "the rest is counted", func() error {
+		c := meta.FindStatusCondition(refresh(t, d).Status.Conditions, v1alpha1.ConditionApplied)
+		if want := "all 9 objects are as rendered"; c == nil || c.Message != want {
+			return fmt.Errorf("Applied is %+v, want %q", c, want)
+		}
+		return nil
+	})
+	if err := stillThere(t, class); err != nil {
+		t.Error(err)
+	}
 }
 
 func kindsOf(t *testing.T, d *v1alpha1.CSIDriverDeployment) []string {

@@ -126,7 +126,7 @@ func (u users) message(driver string) string {
 	if len(u.volumes)+len(u.attachments) == 1 {
 		verb = "exists"
 	}
-	return fmt.Sprintf("%s and %s of driver %s still %s, e.g. %s; delete the claims that use them",
+	return fmt.Sprintf("%s and %s of driver %s still %s, e.g. %s; delete the claims that use them, and the PersistentVolumes that are Released",
 		count(len(u.volumes), "PersistentVolume"), count(len(u.attachments), "VolumeAttachment"), driver, verb,
 		strings.Join(u.examples(maxMessageExamples), ", "))
 }

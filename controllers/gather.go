@@ -14,16 +14,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/apply"
 	"github.com/csi-operator/csi-operator/internal/desired"
 	"github.com/csi-operator/csi-operator/internal/health"
 )
 
-// assess judges what runs and keeps the result in the object's status.
-func (r *Reconciler) assess(ctx context.Context, d *v1alpha1.CSIDriverDeployment, rows []desired.Row) error {
+// assess judges what runs, after what was just applied, and keeps the result in
+// the object's status.
+func (r *Reconciler) assess(ctx context.Context, d *v1alpha1.CSIDriverDeployment, rows []desired.Row, applied apply.Report) error {
 	observed, err := r.gather(ctx, d)
 	if err != nil {
 		return err
 	}
+	outdate(observed, applied)
 	keep(d, health.Assess(d.Name, rows, observed))
 	return nil
 }
@@ -62,6 +65,19 @@ func (r *Reconciler) gather(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	}
 	o.Pods, o.CSINodes = pods.Items, csiNodes.Items
 	return o, nil
+}
+
+// outdate makes known which workloads have a newer template than the cache has
+// seen: their status tells of the old one.
+func outdate(o health.Observed, applied apply.Report) {
+	for _, a := range applied.Applied {
+		switch {
+		case a.Kind == "Deployment" && o.Controller != nil:
+			o.Controller.Generation = max(o.Controller.Generation, a.Generation)
+		case a.Kind == "DaemonSet" && o.Nodes != nil:
+			o.Nodes.Generation = max(o.Nodes.Generation, a.Generation)
+		}
+	}
 }
 
 // get reads an object and says whether it is there.

@@ -29,12 +29,12 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 	markSpecValid(d, err)
 	if err != nil {
 		markSpecInvalidApplied(d)
-		return reconcile.Result{}, r.assess(ctx, d, rowsOf(d))
+		return reconcile.Result{}, r.assess(ctx, d, rowsOf(d), apply.Report{})
 	}
-	applyErr := r.apply(ctx, filter(set, chosen))
-	markApplied(d, len(set.Objects), applyErr)
+	report, applyErr := r.apply(ctx, filter(set, chosen))
+	markApplied(d, report, applyErr)
 	d.Status.Driver = driverStatus(set)
-	if err := r.assess(ctx, d, set.Rows); err != nil {
+	if err := r.assess(ctx, d, set.Rows, report); err != nil {
 		return reconcile.Result{}, errors.Join(applyErr, err)
 	}
 	return afterApply(applyErr)
@@ -43,19 +43,23 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 // render returns what is to be there; a desired.InvalidError tells the author
 // of the object what to change.
 func (r *Reconciler) render(ctx context.Context, d *v1alpha1.CSIDriverDeployment) (desired.Set, error) {
-	if err := r.checkRivals(ctx, d); err != nil {
+	set, err := desired.Render(d, r.facts)
+	if err != nil {
 		return desired.Set{}, err
 	}
-	return desired.Render(d, r.facts)
+	if err := r.admit(ctx, d); err != nil {
+		return desired.Set{}, err
+	}
+	return set, nil
 }
 
-func (r *Reconciler) apply(ctx context.Context, set desired.Set) error {
+func (r *Reconciler) apply(ctx context.Context, set desired.Set) (apply.Report, error) {
 	report, err := r.applier.Apply(ctx, set)
 	if len(report.Removed) > 0 {
 		log.FromContext(ctx).Info("Removed objects that left the spec", "objects", report.Removed)
 	}
 	log.FromContext(ctx).V(1).Info("Applied objects", "count", len(report.Applied))
-	return err
+	return report, err
 }
 
 func filter(set desired.Set, chosen func(desired.Object) bool) desired.Set {

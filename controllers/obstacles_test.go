@@ -67,8 +67,8 @@ func TestSharedLeases(t *testing.T) {
 	namespace := first.Spec.Namespace
 	createNamespace(t, namespace)
 	second := driver(t)
-	// Of two made in one second, the first by name is taken for the older one.
-	first.Name, second.Name = first.Name+"-x", first.Name+".x"
+	// Of two that are not installed, the first by name would win.
+	first.Name, second.Name = first.Name+".x", first.Name+"-x"
 	second.Spec.Namespace = namespace
 
 	create(t, first)
@@ -120,7 +120,7 @@ func conflict(t *testing.T, d *v1alpha1.CSIDriverDeployment, foreign client.Obje
 	createNamespace(t, d.Spec.Namespace)
 	create(t, foreign)
 	version := foreign.GetResourceVersion()
-	awaitCached(t, foreign)
+	create(t, volume(d.Name)) // of whoever was here before, and no reason to keep ours
 
 	for range 2 { // the second object of that name follows the removal of the first
 		d.ResourceVersion = ""
@@ -145,20 +145,6 @@ func conflict(t *testing.T, d *v1alpha1.CSIDriverDeployment, foreign client.Obje
 	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonConflict)
 	remove(t, foreign)
 	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied)
-}
-
-// awaitCached waits until the operator's cache has an object.
-func awaitCached(t *testing.T, o client.Object) {
-	t.Helper()
-	gvk, err := cluster.GroupVersionKindFor(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	await(t, "the operator sees "+o.GetName(), func() error {
-		m := &metav1.PartialObjectMetadata{}
-		m.SetGroupVersionKind(gvk)
-		return cluster.operator.client.Get(t.Context(), client.ObjectKeyFromObject(o), m)
-	})
 }
 
 // TestRightTakenAway runs alone, since it takes a right from the operator of

@@ -42,16 +42,17 @@ type Reconciler struct {
 	applier  *apply.Applier
 	recorder events.EventRecorder
 	facts    desired.Facts
+	admitted admissions
 }
 
 // The operator's own rights.
 //
-// +kubebuilder:rbac:groups=csi-operator.io,resources=csidriverdeployments,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=csi-operator.io,resources=csidriverdeployments,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=csi-operator.io,resources=csidriverdeployments/status,verbs=update
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=apps,resources=deployments;daemonsets,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterroles;clusterrolebindings;roles;rolebindings,verbs=list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=storage.k8s.io,resources=csidrivers;storageclasses,verbs=list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=storage.k8s.io,resources=csidrivers;storageclasses,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=namespaces;pods;persistentvolumes,verbs=list;watch
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=csinodes;volumeattachments,verbs=list;watch
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;delete

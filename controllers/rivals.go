@@ -7,7 +7,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -15,22 +17,32 @@ import (
 	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
-// checkRivals refuses a deployment whose sidecars would take the leader Leases
-// of an older one: a.b and a-b have Leases of the same names, and in one
-// namespace the sidecars of one of them would wait for ever.
-func (r *Reconciler) checkRivals(ctx context.Context, d *v1alpha1.CSIDriverDeployment) error {
+// admissions are the deployments that this process let in. Their status tells
+// it too, but only after they were applied and only when the cache shows it.
+type admissions struct {
+	mu   sync.Mutex
+	uids map[types.UID]bool
+}
+
+// admit refuses a deployment whose sidecars would take the leader Leases of
+// another one: a.b and a-b have Leases of the same names, and in one namespace
+// the sidecars of one of them would wait for ever.
+func (r *Reconciler) admit(ctx context.Context, d *v1alpha1.CSIDriverDeployment) error {
+	r.admitted.mu.Lock() // from the look at the others to the decision
+	defer r.admitted.mu.Unlock()
 	list := &v1alpha1.CSIDriverDeploymentList{}
 	if err := r.client.List(ctx, list); err != nil {
 		return fmt.Errorf("listing all deployments: %w", err)
 	}
 	for i := range list.Items {
 		other := &list.Items[i]
-		if r.rivals(d, other) && older(other, d) {
+		if r.rivals(d, other) && r.admitted.precedes(other, d) {
 			return &desired.InvalidError{Field: "metadata.name", Message: fmt.Sprintf(
-				"the sidecars would share leader Leases with those of the older %s %q in namespace %q; choose another name or another namespace",
+				"the sidecars would share leader Leases with those of %s %q, which came first in namespace %q; choose another name or another namespace",
 				v1alpha1.Kind, other.Name, desired.Namespace(d, r.facts))}
 		}
 	}
+	r.admitted.add(d.UID)
 	return nil
 }
 
@@ -43,12 +55,35 @@ func (r *Reconciler) rivals(a, b *v1alpha1.CSIDriverDeployment) bool {
 	return slices.ContainsFunc(desired.Leases(a.Name), func(l string) bool { return slices.Contains(theirs, l) })
 }
 
-// older decides who stays; of two made in one second, the first by name.
-func older(a, b *v1alpha1.CSIDriverDeployment) bool {
-	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.Name < b.Name
+// precedes decides who stays: the one that is installed, whatever its name. Of
+// two alike the older one, and of two made in one second the first by name.
+func (a *admissions) precedes(one, other *v1alpha1.CSIDriverDeployment) bool {
+	if mine := a.installed(one); mine != a.installed(other) {
+		return mine
 	}
-	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	if one.CreationTimestamp.Equal(&other.CreationTimestamp) {
+		return one.Name < other.Name
+	}
+	return one.CreationTimestamp.Before(&other.CreationTimestamp)
+}
+
+// installed says whether objects of a deployment may be in the cluster.
+func (a *admissions) installed(d *v1alpha1.CSIDriverDeployment) bool {
+	return d.Status.Driver.Name != "" || a.uids[d.UID]
+}
+
+func (a *admissions) add(uid types.UID) {
+	if a.uids == nil {
+		a.uids = map[types.UID]bool{}
+	}
+	a.uids[uid] = true
+}
+
+// forget ends an admission when nothing of the deployment is left.
+func (a *admissions) forget(uid types.UID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.uids, uid)
 }
 
 // toRivals maps a deployment that is gone to those that waited for its Leases.

@@ -6,9 +6,11 @@ package controllers
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +19,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/apply"
+	"github.com/csi-operator/csi-operator/internal/health"
 )
 
 func TestCrashingContainer(t *testing.T) {
@@ -74,6 +78,56 @@ func TestCrashingContainer(t *testing.T) {
 	awaitCondition(t, d, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 }
 
+// TestRolloutIsNotReady: pods of the old template say nothing about a new spec.
+func TestRolloutIsNotReady(t *testing.T) {
+	t.Parallel()
+	d := healthy(t, installed(t))
+	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) {
+		s.Controller.Driver.Resources = &corev1.ResourceRequirements{}
+	})
+	message := awaitCondition(t, d, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNotReady)
+	if !strings.Contains(message, "2 of 2 ready; rolling out, 0 of 2 updated") {
+		t.Errorf("message: %s", message)
+	}
+	controller := deployment(t, d)
+	controller.Status.ObservedGeneration = controller.Generation
+	updateStatus(t, controller)
+	awaitCondition(t, d, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+}
+
+// TestCacheBehindAnApply: what was applied is newer than what the cache shows.
+func TestCacheBehindAnApply(t *testing.T) {
+	observed := func(generation int64) health.Observed {
+		about := metav1.ObjectMeta{Generation: generation}
+		return health.Observed{Controller: &appsv1.Deployment{ObjectMeta: about}, Nodes: &appsv1.DaemonSet{ObjectMeta: about}}
+	}
+	report := func(controller, nodes int64) apply.Report {
+		return apply.Report{Applied: []apply.Applied{
+			{Object: apply.Object{Kind: "Deployment"}, Generation: controller},
+			{Object: apply.Object{Kind: "DaemonSet"}, Generation: nodes},
+		}}
+	}
+	cases := map[string]struct {
+		cached            health.Observed
+		applied           apply.Report
+		controller, nodes int64
+	}{
+		"NothingApplied": {observed(3), apply.Report{}, 3, 3},
+		"Unchanged":      {observed(3), report(3, 3), 3, 3},
+		"Changed":        {observed(3), report(4, 5), 4, 5},
+		"CacheIsAhead":   {observed(3), report(2, 2), 3, 3},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			outdate(tc.cached, tc.applied)
+			if c, n := tc.cached.Controller.Generation, tc.cached.Nodes.Generation; c != tc.controller || n != tc.nodes {
+				t.Errorf("generations %d and %d, want %d and %d", c, n, tc.controller, tc.nodes)
+			}
+		})
+	}
+	outdate(health.Observed{}, report(1, 1)) // not in the cache yet
+}
+
 func TestUnregisteredNodes(t *testing.T) {
 	t.Parallel()
 	d := healthy(t, installed(t))
@@ -123,7 +177,7 @@ func TestPrinterColumns(t *testing.T) {
 	rows := len(refresh(t, d).Status.Sidecars)
 	want := map[string]any{
 		"Name": d.Name, "Ready": "True", "Controller": "2/2", "Nodes": "2/2", "Sidecars": fmt.Sprintf("%d/%d", rows, rows),
-		"Version": "v1.2.3", "Reason": "the driver is deployed and healthy",
+		"Version": "v1.2.3", "Message": "the driver is deployed and healthy",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)

@@ -38,6 +38,7 @@ func stripDaemonSet(d *appsv1.DaemonSet) *appsv1.DaemonSet {
 		Status: appsv1.DaemonSetStatus{
 			ObservedGeneration:     d.Status.ObservedGeneration,
 			DesiredNumberScheduled: d.Status.DesiredNumberScheduled,
+			CurrentNumberScheduled: d.Status.CurrentNumberScheduled,
 			UpdatedNumberScheduled: d.Status.UpdatedNumberScheduled,
 			NumberReady:            d.Status.NumberReady,
 		},

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/apply"
 	"github.com/csi-operator/csi-operator/internal/health"
 )
 
@@ -40,14 +41,11 @@ func (r *Reconciler) report(ctx context.Context, before *v1alpha1.CSIDriverDeplo
 // summarize computes Ready from the other conditions.
 func summarize(d *v1alpha1.CSIDriverDeployment) {
 	d.Status.ObservedGeneration = d.Generation
-	for i := range d.Status.Conditions {
-		d.Status.Conditions[i].ObservedGeneration = d.Generation
-	}
 	ready := metav1.Condition{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady,
 		Message: "the driver is deployed and healthy",
 	}
-	if c := firstUnmet(d.Status.Conditions); c != nil {
+	if c := firstUnmet(d); c != nil {
 		ready.Status = metav1.ConditionFalse
 		ready.Reason = v1alpha1.ReasonNotReady
 		ready.Message = c.Type + ": " + c.Message
@@ -61,8 +59,9 @@ func summarize(d *v1alpha1.CSIDriverDeployment) {
 }
 
 // firstUnmet finds the first condition that keeps a deployment from being
-// ready: causes come before their effects. A missing one is not met.
-func firstUnmet(conditions []metav1.Condition) *metav1.Condition {
+// ready: causes come before their effects. One that is missing, or was computed
+// for an older spec, is not met.
+func firstUnmet(d *v1alpha1.CSIDriverDeployment) *metav1.Condition {
 	for _, t := range []string{
 		v1alpha1.ConditionSpecValid,
 		v1alpha1.ConditionApplied,
@@ -70,8 +69,8 @@ func firstUnmet(conditions []metav1.Condition) *metav1.Condition {
 		v1alpha1.ConditionNodesRegistered,
 		v1alpha1.ConditionSidecarsHealthy,
 	} {
-		c := meta.FindStatusCondition(conditions, t)
-		if c == nil {
+		c := meta.FindStatusCondition(d.Status.Conditions, t)
+		if c == nil || c.ObservedGeneration != d.Generation {
 			return &metav1.Condition{Type: t, Message: "not known yet"}
 		}
 		if c.Status != metav1.ConditionTrue {
@@ -114,10 +113,10 @@ func markSpecValid(d *v1alpha1.CSIDriverDeployment, err error) {
 	mark(d, c)
 }
 
-func markApplied(d *v1alpha1.CSIDriverDeployment, objects int, err error) {
+func markApplied(d *v1alpha1.CSIDriverDeployment, report apply.Report, err error) {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionApplied, Status: metav1.ConditionTrue, Reason: reasonOf(err),
-		Message: fmt.Sprintf("all %d objects are as rendered", objects),
+		Message: fmt.Sprintf("all %d objects are as rendered", len(report.Applied)),
 	}
 	if err != nil {
 		c.Status, c.Message = metav1.ConditionFalse, err.Error()

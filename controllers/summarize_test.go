@@ -6,6 +6,7 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func TestSummarize(t *testing.T) {
 	}
 	with := func(bad ...string) (out []metav1.Condition) {
 		for _, kind := range all {
-			c := metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: "Fine", Message: "fine"}
+			c := metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: "Fine", Message: "fine", ObservedGeneration: 7}
 			for _, b := range bad {
 				if b == kind {
 					c.Status, c.Message = metav1.ConditionFalse, "bad "+kind
@@ -35,6 +36,8 @@ func TestSummarize(t *testing.T) {
 		}
 		return out
 	}
+	old := with()
+	old[2].ObservedGeneration = 6
 	blocked := metav1.Condition{Type: v1alpha1.ConditionDeletionBlocked, Status: metav1.ConditionTrue, Reason: "VolumesExist", Message: "3 volumes"}
 	when := metav1.NewTime(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	type ready struct {
@@ -52,6 +55,7 @@ func TestSummarize(t *testing.T) {
 			want:       ready{"False", "NotReady", "Applied: bad Applied"},
 		},
 		"MissingIsNotTrue": {conditions: with()[:4], want: ready{"False", "NotReady", "SidecarsHealthy: not known yet"}},
+		"OfAnOlderSpec":    {conditions: old, want: ready{"False", "NotReady", "ControllerAvailable: not known yet"}},
 		"Deleted":          {conditions: with(), deleted: &when, want: ready{"False", "Deleting", "the driver's objects are being removed"}},
 		"Blocked":          {conditions: append(with(), blocked), deleted: &when, want: ready{"False", "Deleting", "3 volumes"}},
 	}
@@ -59,14 +63,18 @@ func TestSummarize(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := &v1alpha1.CSIDriverDeployment{ObjectMeta: metav1.ObjectMeta{Generation: 7, DeletionTimestamp: tc.deleted}}
 			d.Status.Conditions = tc.conditions
+			before := slices.Clone(tc.conditions)
 			summarize(d)
 			c := meta.FindStatusCondition(d.Status.Conditions, v1alpha1.ConditionReady)
 			if diff := cmp.Diff(tc.want, ready{c.Status, c.Reason, c.Message}); diff != "" {
 				t.Errorf("-want, +got:\n%s", diff)
 			}
-			for _, c := range d.Status.Conditions {
-				if c.ObservedGeneration != 7 {
-					t.Errorf("%s is of generation %d", c.Type, c.ObservedGeneration)
+			if c.ObservedGeneration != 7 || d.Status.ObservedGeneration != 7 {
+				t.Errorf("Ready is of generation %d, the status of %d", c.ObservedGeneration, d.Status.ObservedGeneration)
+			}
+			for i, was := range before {
+				if diff := cmp.Diff(was, d.Status.Conditions[i]); diff != "" {
+					t.Errorf("a condition that this run did not compute: -before, +after:\n%s", diff)
 				}
 			}
 		})
@@ -108,11 +116,11 @@ func TestUsersMessage(t *testing.T) {
 	}{
 		"Several": {
 			users: users{volumes: []string{"pv-1", "pv-2", "pv-3"}, attachments: []string{"csi-1"}},
-			want:  "3 PersistentVolumes and 1 VolumeAttachment of driver d still exist, e.g. PersistentVolume/pv-1, PersistentVolume/pv-2; delete the claims that use them",
+			want:  "3 PersistentVolumes and 1 VolumeAttachment of driver d still exist, e.g. PersistentVolume/pv-1, PersistentVolume/pv-2; delete the claims that use them, and the PersistentVolumes that are Released",
 		},
 		"One": {
 			users: users{attachments: []string{"csi-1"}},
-			want:  "0 PersistentVolumes and 1 VolumeAttachment of driver d still exists, e.g. VolumeAttachment/csi-1; delete the claims that use them",
+			want:  "0 PersistentVolumes and 1 VolumeAttachment of driver d still exists, e.g. VolumeAttachment/csi-1; delete the claims that use them, and the PersistentVolumes that are Released",
 		},
 	}
 	for name, tc := range cases {

@@ -16,7 +16,8 @@ const (
 	// ConditionNodesRegistered: enough nodes have registered the driver; False
 	// when none has, or more than max(1, 10 %) of a pool have not.
 	ConditionNodesRegistered = "NodesRegistered"
-	// ConditionSidecarsHealthy: no container row is Degraded, Down or Starting.
+	// ConditionSidecarsHealthy: every container row is Healthy, or short only of
+	// few nodes that are new, restart or have stopped reporting; see docs/api.md.
 	ConditionSidecarsHealthy = "SidecarsHealthy"
 	// ConditionDeletionBlocked stands only while volumes or attachments keep a
 	// deleted object from going.

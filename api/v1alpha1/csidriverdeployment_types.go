@@ -20,7 +20,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Sidecars",type=string,JSONPath=`.status.sidecarSummary`
 // +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.driver.version`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name is the CSI driver name and may have at most 63 characters (PersistentVolumes refuse longer ones); choose a shorter name"
 // +kubebuilder:validation:XValidation:rule="has(self.spec.bundled)",message="spec.bundled is required: set spec.bundled.mode and spec.bundled.path"
 type CSIDriverDeployment struct {

@@ -13,10 +13,6 @@ const Finalizer = "csi-operator.io/removal"
 // FieldOwner is the server-side apply owner of everything rendered.
 const FieldOwner = "csi-operator"
 
-// BundledPoolDriver names the driver of spec.source Bundled, as reported by
-// its own log lines and docs. The CSI name of a deployment is its object name.
-const BundledPoolDriver = "csi-pool-driver"
-
 const (
 	// LabelDeployment names the CSIDriverDeployment that owns an object. Kinds
 	// of cluster and namespace scope carry it alike; it is the ownership.

@@ -92,8 +92,8 @@ type BundledDriver struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(/[A-Za-z0-9_.-]+)+$')",message="path must be absolute, not the root directory, without a slash at its end, and of letters, digits and _.- only"
 	// +kubebuilder:validation:XValidation:rule="!self.split('/').exists(c, c == '.' || c == '..')",message="path may not contain . or .."
-	// +kubebuilder:validation:XValidation:rule="!['/bin','/boot','/csi','/dev','/etc','/home','/lib','/lib64','/media','/mnt','/opt','/proc','/root','/run','/sbin','/srv','/sys','/tmp','/usr','/var','/var/lib','/var/lib/kubelet'].exists(p, self == p)",message="path is a directory of the system; choose one below it that holds nothing but the pool"
-	// +kubebuilder:validation:XValidation:rule="!['/bin/','/boot/','/csi/','/dev/','/etc/','/lib/','/lib64/','/proc/','/run/','/sbin/','/sys/','/usr/','/var/lib/kubelet/'].exists(p, self.startsWith(p))",message="path lies in a directory of the system that cannot hold a pool"
+	// +kubebuilder:validation:XValidation:rule="!['/home','/media','/mnt','/opt','/root','/srv','/tmp','/var','/var/lib'].exists(p, self == p)",message="path is a directory of the system; choose one below it that holds nothing but the pool"
+	// +kubebuilder:validation:XValidation:rule="!['/bin/','/boot/','/csi/','/dev/','/etc/','/lib/','/lib64/','/proc/','/run/','/sbin/','/sys/','/usr/','/var/cache/','/var/lib/containerd/','/var/lib/docker/','/var/lib/etcd/','/var/lib/kubelet/','/var/log/','/var/run/','/var/spool/','/var/tmp/'].exists(p, (self + '/').startsWith(p))",message="path lies in a directory of the system that cannot hold a pool; choose another one"
 	Path string `json:"path"`
 }
 

@@ -98,9 +98,11 @@ type NodesStatus struct {
 type SidecarState string
 
 const (
-	// SidecarHealthy says that every wanted container is ready.
+	// SidecarHealthy says that every wanted container is ready, of the newest
+	// template.
 	SidecarHealthy SidecarState = "Healthy"
-	// SidecarStarting says that it is not ready yet and nothing went wrong so far.
+	// SidecarStarting says that it is not ready yet, or not yet of the newest
+	// template, and nothing went wrong so far.
 	SidecarStarting SidecarState = "Starting"
 	// SidecarDegraded says that some are ready, and at least one has failed.
 	SidecarDegraded SidecarState = "Degraded"

@@ -6,6 +6,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -30,7 +31,7 @@ type Applier struct {
 
 // New makes an Applier. Reads of client may come from a cache that holds the
 // metadata of all Namespaces, CSIDrivers and StorageClasses; live reads come
-// from the API server, and only removal needs them.
+// from the API server, and are needed by removal and before something is made.
 func New(client client.Client, live client.Reader) *Applier {
 	return &Applier{client: client, live: live}
 }
@@ -41,10 +42,17 @@ type Object struct {
 	Kind, Namespace, Name string
 }
 
+// Applied is an object that is in the cluster as rendered.
+type Applied struct {
+	Object
+	// Generation of its spec by the API server's answer; 0 for kinds that do
+	// not count it.
+	Generation int64
+}
+
 // Report is what was done, in the order of application.
 type Report struct {
-	// Applied objects are in the cluster as rendered.
-	Applied []Object
+	Applied []Applied
 	// Removed objects are no longer wanted and were deleted.
 	Removed []Object
 }
@@ -65,10 +73,10 @@ func (a *Applier) Apply(ctx context.Context, set desired.Set) (Report, error) {
 		return report, err
 	}
 	var errs []error
-	for _, objects := range waves(set.Objects) {
+	for _, objects := range steps(set.Objects) {
 		failed := a.applyAll(ctx, objects, ours, &report)
 		errs = append(errs, failed...)
-		if len(failed) > 0 && objects[0].Step == desired.StepAccounts {
+		if len(failed) > 0 && objects[0].Step <= desired.StepBindings {
 			return report, worst(errs)
 		}
 	}
@@ -76,23 +84,14 @@ func (a *Applier) Apply(ctx context.Context, set desired.Set) (Report, error) {
 	return report, worst(errs)
 }
 
-// waves groups objects that can be applied at once, in their order. A binding
-// comes after the roles of its step: the API server looks at the role to see
-// whether the operator may grant it.
-func waves(objects []desired.Object) [][]desired.Object {
-	rank := func(o desired.Object) int {
-		r := 2 * int(o.Step)
-		if k := o.Intent.GetKind(); k == "RoleBinding" || k == "ClusterRoleBinding" {
-			r++
-		}
-		return r
-	}
+// steps groups objects that can be applied at once, in their order.
+func steps(objects []desired.Object) [][]desired.Object {
 	sorted := slices.Clone(objects)
-	slices.SortStableFunc(sorted, func(a, b desired.Object) int { return rank(a) - rank(b) })
+	slices.SortStableFunc(sorted, func(a, b desired.Object) int { return cmp.Compare(a.Step, b.Step) })
 
 	var out [][]desired.Object
 	for i, o := range sorted {
-		if i == 0 || rank(sorted[i-1]) != rank(o) {
+		if i == 0 || sorted[i-1].Step != o.Step {
 			out = append(out, nil)
 		}
 		out[len(out)-1] = append(out[len(out)-1], o)
@@ -103,40 +102,40 @@ func waves(objects []desired.Object) [][]desired.Object {
 // applyAll applies objects at once and returns the errors of those that failed,
 // in the order of the objects.
 func (a *Applier) applyAll(ctx context.Context, objects []desired.Object, ours ownership, report *Report) []error {
-	results := make([]error, len(objects))
+	applied, failed := make([]Applied, len(objects)), make([]error, len(objects))
 	var group errgroup.Group
 	group.SetLimit(parallel)
 	for i, o := range objects {
 		group.Go(func() error {
-			results[i] = a.apply(ctx, o.Intent, ours.forced(o.Intent))
+			applied[i], failed[i] = a.apply(ctx, o.Intent, ours.forced(o.Intent))
 			return nil
 		})
 	}
-	_ = group.Wait() // each error is in results
+	_ = group.Wait() // each error is in failed
 
 	var errs []error
-	for i, err := range results {
+	for i, err := range failed {
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		report.Applied = append(report.Applied, identify(objects[i].Intent))
+		report.Applied = append(report.Applied, applied[i])
 	}
 	return errs
 }
 
 // apply sends one intent. Without force, fields that others hold with another
 // value are left to them, and the object counts as foreign.
-func (a *Applier) apply(ctx context.Context, intent *unstructured.Unstructured, force bool) error {
+func (a *Applier) apply(ctx context.Context, intent *unstructured.Unstructured, force bool) (Applied, error) {
 	options := []client.ApplyOption{client.FieldOwner(v1alpha1.FieldOwner)}
 	if force {
 		options = append(options, client.ForceOwnership)
 	}
-	sent := client.ApplyConfigurationFromUnstructured(intent.DeepCopy()) // the reply is written into it
-	if err := a.client.Apply(ctx, sent, options...); err != nil {
-		return explain(identify(intent), err)
+	reply := intent.DeepCopy() // what is sent, and then the answer to it
+	if err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(reply), options...); err != nil {
+		return Applied{}, explain(identify(intent), err)
 	}
-	return nil
+	return Applied{Object: identify(intent), Generation: reply.GetGeneration()}, nil
 }
 
 // String is kind and name in a sentence.

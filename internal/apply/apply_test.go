@@ -82,7 +82,60 @@ func (s *server) apply(_ context.Context, _ client.WithWatch, intent runtime.App
 		entry += " unforced"
 	}
 	s.applied = append(s.applied, entry)
+	if answer, ok := intent.(interface{ SetGeneration(int64) }); ok && object.Kind == "Deployment" {
+		answer.SetGeneration(generation)
+	}
 	return s.fail[object.Kind]
+}
+
+// generation is what the server answers for Deployments.
+const generation = 7
+
+func TestApplyReportsGenerations(t *testing.T) {
+	s := newServer(nil, namespace())
+	report, err := New(s, s).Apply(t.Context(), rendered(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range report.Applied {
+		want := int64(0)
+		if a.Kind == "Deployment" {
+			want = generation
+		}
+		if a.Generation != want {
+			t.Errorf("%s has generation %d, want %d", a, a.Generation, want)
+		}
+	}
+}
+
+// TestCacheIsBehind: what the cache does not show yet is looked for where it
+// would be, before the first write.
+func TestCacheIsBehind(t *testing.T) {
+	cases := map[string]struct {
+		live    client.Object
+		applied string
+		err     error
+	}{
+		"ForeignCSIDriver":    {live: csiDriver(nil), err: &ConflictError{}},
+		"ForeignStorageClass": {live: class(driver, "other.example.com"), err: &ConflictError{}},
+		"OurCSIDriver":        {live: csiDriver(desired.Selector(driver)), applied: "CSIDriver"},
+		"OurStorageClass":     {live: class(driver, driver), applied: "StorageClass"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			cached, live := newServer(nil, namespace()), newServer(nil, tc.live)
+			_, err := New(cached, live).Apply(t.Context(), rendered(t))
+			if (err == nil) != (tc.err == nil) || err != nil && sortOf(err) != sortOf(tc.err) {
+				t.Errorf("error %v, want a %T", err, tc.err)
+			}
+			if tc.err != nil && len(cached.applied) > 0 {
+				t.Errorf("applied all the same: %q", cached.applied)
+			}
+			if tc.err == nil && !slices.Contains(cached.applied, tc.applied) {
+				t.Errorf("%s is not forced: %q", tc.applied, cached.applied)
+			}
+		})
+	}
 }
 
 func namespace() *corev1.Namespace {

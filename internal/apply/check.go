@@ -56,16 +56,19 @@ func (a *Applier) check(ctx context.Context, set desired.Set) (ownership, error)
 }
 
 // ownerOf reads the label that names the owner of an object of cluster scope.
+// That it exists the cache may say; that it does not, only the API server.
 func (a *Applier) ownerOf(ctx context.Context, gvk schema.GroupVersionKind, name string) (owner string, exists bool, err error) {
-	m := metadata(gvk)
-	err = a.client.Get(ctx, client.ObjectKey{Name: name}, m)
-	if apierrors.IsNotFound(err) {
-		return "", false, nil
+	for _, reader := range []client.Reader{a.client, a.live} {
+		m := metadata(gvk)
+		err := reader.Get(ctx, client.ObjectKey{Name: name}, m)
+		if err == nil {
+			return m.Labels[v1alpha1.LabelDeployment], true, nil
+		}
+		if !apierrors.IsNotFound(err) {
+			return "", false, fmt.Errorf("reading %s %q: %w", gvk.Kind, name, err)
+		}
 	}
-	if err != nil {
-		return "", false, fmt.Errorf("reading %s %q: %w", gvk.Kind, name, err)
-	}
-	return m.Labels[v1alpha1.LabelDeployment], true, nil
+	return "", false, nil
 }
 
 func (a *Applier) checkNamespace(ctx context.Context, name string) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -58,16 +59,20 @@ func checkSource(d *v1alpha1.CSIDriverDeployment) error {
 // poolPath admits no character that means something in a command line.
 var poolPath = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+)+$`)
 
-// checkPoolPath admits a path that the node and the container can share.
+// checkPoolPath admits a path that the node and the container can share, and
+// that holds nothing else.
 func checkPoolPath(d *v1alpha1.CSIDriverDeployment) error {
 	const field = "spec.bundled.path"
 	p := d.Spec.Bundled.Path
 	if !poolPath.MatchString(p) || path.Clean(p) != p {
 		return invalid(field, "%q must be an absolute path below the root directory, without . or .., of letters, digits and _.- only", p)
 	}
-	for _, taken := range []string{socketDir, "/dev", kubeletDir} {
-		if p == taken || strings.HasPrefix(p, taken+"/") {
-			return invalid(field, "%q lies in %s, which the driver needs for itself; choose another directory", p, taken)
+	if slices.Contains(v1alpha1.SystemDirectories(), p) {
+		return invalid(field, "%q is a directory of the system; choose one below it that holds nothing but the pool", p)
+	}
+	for _, taken := range v1alpha1.SystemTrees() {
+		if strings.HasPrefix(p+"/", taken+"/") {
+			return invalid(field, "%q lies in %s, a directory of the system that cannot hold a pool; choose another one", p, taken)
 		}
 	}
 	return nil

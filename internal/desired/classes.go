@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -21,6 +22,13 @@ const fsTypeParameter = "csi.storage.k8s.io/fstype"
 // fsTypes are the file systems that the bundled driver makes.
 var fsTypes = [...]string{"ext4", "xfs"}
 
+// mountOptions are what the bundled driver allows, as it lists them itself. It
+// would refuse another one only when a pod is about to use the volume.
+var mountOptions = [...]string{
+	"async", "defaults", "dev", "dirsync", "discard", "exec", "lazytime", "noatime", "nodev", "nodiratime",
+	"nodiscard", "noexec", "nosuid", "relatime", "ro", "rw", "strictatime", "suid", "sync",
+}
+
 // readClasses gives one class where the list is omitted and none where it is
 // empty.
 func readClasses(d *v1alpha1.CSIDriverDeployment) ([]v1alpha1.StorageClass, error) {
@@ -32,7 +40,11 @@ func readClasses(d *v1alpha1.CSIDriverDeployment) ([]v1alpha1.StorageClass, erro
 		}}, nil
 	}
 	for i, c := range d.Spec.StorageClasses {
-		if err := checkParameters(fmt.Sprintf("spec.storageClasses[%d].parameters", i), c.Parameters); err != nil {
+		field := fmt.Sprintf("spec.storageClasses[%d]", i)
+		if err := checkParameters(field+".parameters", c.Parameters); err != nil {
+			return nil, err
+		}
+		if err := checkMountOptions(field+".mountOptions", c.MountOptions); err != nil {
 			return nil, err
 		}
 	}
@@ -47,6 +59,16 @@ func checkParameters(field string, parameters map[string]string) error {
 		}
 		if value := parameters[key]; !slices.Contains(fsTypes[:], value) {
 			return invalid(at, "%q is not a file system that the bundled driver makes; use ext4 or xfs", value)
+		}
+	}
+	return nil
+}
+
+func checkMountOptions(field string, options []string) error {
+	for i, option := range options {
+		if !slices.Contains(mountOptions[:], option) {
+			return invalid(fmt.Sprintf("%s[%d]", field, i), "%q is not allowed by the bundled driver; use %s",
+				option, strings.Join(mountOptions[:], ", "))
 		}
 	}
 	return nil

@@ -29,7 +29,7 @@ func container(name, image string, edits ...containerEdit) corev1.Container {
 
 // sidecarContainers are the containers of p's sidecars, all confined alike.
 func sidecarContainers(in inputs, p part, confinement containerEdit) []corev1.Container {
-	settings := sidecar.Settings{Driver: in.driver, HostSocket: pluginDir(in.driver) + "/" + socketFile}
+	settings := sidecar.Settings{HostSocket: pluginDir(in.driver) + "/" + socketFile}
 	list := make([]corev1.Container, 0, len(p.sidecars))
 	for _, s := range p.sidecars {
 		list = append(list, container(s.Name, s.Image(),

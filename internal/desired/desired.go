@@ -30,12 +30,13 @@ type Facts struct {
 // Step is the place of an object in the order of application.
 type Step int
 
-// The steps, in order.
+// The steps, in order. Objects of one step do not depend on each other.
 const (
-	// StepAccounts: ServiceAccounts, roles and their bindings. A binding needs
-	// its role within the step: before the API server lets someone create the
-	// one, it looks into the other.
+	// StepAccounts: ServiceAccounts and roles.
 	StepAccounts Step = iota
+	// StepBindings: the bindings of the roles. Before the API server lets
+	// someone create a binding, it looks into the role.
+	StepBindings
 	// StepCSIDriver: the CSIDriver, which kubelets and the attach controller
 	// must see before the first pod asks for a volume.
 	StepCSIDriver
@@ -69,11 +70,6 @@ type Set struct {
 	// Rows of the controller, then of the nodes; in each the driver first and
 	// then the sidecars in their order in the pod.
 	Rows []Row
-	// Names of the workloads.
-	Names Names
-	// Leases are the names of the leader Leases that sidecars create in
-	// Namespace. Nobody but the operator removes them.
-	Leases []string
 }
 
 // Render computes the objects of d. The error is an *InvalidError if the spec
@@ -93,8 +89,6 @@ func Render(d *v1alpha1.CSIDriverDeployment, f Facts) (Set, error) {
 		Namespace: in.namespace,
 		Objects:   objects,
 		Rows:      append(rows(in, in.controller), rows(in, in.node)...),
-		Names:     in.names,
-		Leases:    Leases(in.driver),
 	}, nil
 }
 
@@ -109,8 +103,8 @@ func intents(in inputs) ([]Object, error) {
 		{StepAccounts, nodeAccount(in)},
 		{StepAccounts, clusterRole(in)},
 		{StepAccounts, leaseRole(in)},
-		{StepAccounts, clusterRoleBinding(in)},
-		{StepAccounts, leaseRoleBinding(in)},
+		{StepBindings, clusterRoleBinding(in)},
+		{StepBindings, leaseRoleBinding(in)},
 		{StepCSIDriver, csiDriver(in)},
 		{StepWorkloads, deployment(in)},
 		{StepWorkloads, daemonSet(in)},

@@ -16,7 +16,6 @@ type inputs struct {
 	driver    string
 	uid       string
 	namespace string
-	names     Names
 
 	image   string
 	version string
@@ -63,7 +62,6 @@ func read(d *v1alpha1.CSIDriverDeployment, f Facts) (inputs, error) {
 		driver:     d.Name,
 		uid:        string(d.UID),
 		namespace:  Namespace(d, f),
-		names:      NamesOf(d.Name),
 		image:      f.PoolDriverImage,
 		version:    f.DriverVersion,
 		mode:       d.Spec.Bundled.Mode,

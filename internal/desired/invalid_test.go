@@ -34,6 +34,11 @@ func TestInvalid(t *testing.T) {
 			d.Spec.StorageClasses = []v1alpha1.StorageClass{{Name: "good"}, {Name: "bad", Parameters: parameters}}
 		}
 	}
+	options := func(list ...string) edit {
+		return func(d *v1alpha1.CSIDriverDeployment) {
+			d.Spec.StorageClasses = []v1alpha1.StorageClass{{Name: "good", MountOptions: []string{"discard"}}, {Name: "bad", MountOptions: list}}
+		}
+	}
 	cases := map[string]struct {
 		edit    edit
 		field   string
@@ -75,6 +80,9 @@ func TestInvalid(t *testing.T) {
 		"PathIsTheSocketDir": {edit: path("/csi"), field: "spec.bundled.path", message: "lies in /csi"},
 		"PathInDev":          {edit: path("/dev/pool"), field: "spec.bundled.path", message: "lies in /dev"},
 		"PathInKubelet":      {edit: path("/var/lib/kubelet/pods"), field: "spec.bundled.path", message: "lies in /var/lib/kubelet"},
+		"PathIsVarRun":       {edit: path("/var/run"), field: "spec.bundled.path", message: "lies in /var/run"},
+		"PathInEtcd":         {edit: path("/var/lib/etcd/member"), field: "spec.bundled.path", message: "lies in /var/lib/etcd"},
+		"PathIsVarLib":       {edit: path("/var/lib"), field: "spec.bundled.path", message: "is a directory of the system; choose one below it"},
 		"SecondNodePool": {
 			edit: func(d *v1alpha1.CSIDriverDeployment) {
 				d.Spec.Nodes = []v1alpha1.NodePool{{Name: "node"}, {Name: "gpu"}}
@@ -97,6 +105,14 @@ func TestInvalid(t *testing.T) {
 			edit:  class(map[string]string{"csi.storage.k8s.io/fstype": "btrfs"}),
 			field: "spec.storageClasses[1].parameters[csi.storage.k8s.io/fstype]", message: `"btrfs" is not a file system`,
 		},
+		"MountOptionUnknown": {
+			edit: options("noatime", "uid=0"), field: "spec.storageClasses[1].mountOptions[1]",
+			message: `"uid=0" is not allowed by the bundled driver; use async, defaults, dev, `,
+		},
+		"MountOptionsInOneString": {
+			edit: options("noatime,ro"), field: "spec.storageClasses[1].mountOptions[0]", message: `"noatime,ro" is not allowed`,
+		},
+		"MountOptionEmpty": {edit: options(""), field: "spec.storageClasses[1].mountOptions[0]", message: `"" is not allowed`},
 		"RequestOverLimit": {
 			edit: func(d *v1alpha1.CSIDriverDeployment) {
 				d.Spec.Sidecars.Defaults.Resources = &corev1.ResourceRequirements{

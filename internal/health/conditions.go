@@ -37,7 +37,7 @@ func nodesRegistered(driver string, v view, s v1alpha1.NodesStatus) metav1.Condi
 	if missing > 0 && len(s.Unregistered) > 0 {
 		message += "; not yet: " + strings.Join(s.Unregistered, ", ") + "; " + whyUnregistered(driver, v, s.Unregistered[0])
 	}
-	if s.Registered == 0 || missing > max(1, s.Desired/10) {
+	if s.Registered == 0 || missing > fewNodes(s.Desired) {
 		return condition(kind, false, v1alpha1.ReasonUnregistered, message)
 	}
 	return condition(kind, true, v1alpha1.ReasonRegistered, message)
@@ -57,14 +57,20 @@ func whyUnregistered(driver string, v view, node string) string {
 	return v.absence()
 }
 
-func sidecarsHealthy(rows []v1alpha1.SidecarStatus) metav1.Condition {
+// sidecarsHealthy looks at all rows, of which the spared ones may be short of
+// a few nodes.
+func sidecarsHealthy(rows, spared []v1alpha1.SidecarStatus) metav1.Condition {
 	const kind = v1alpha1.ConditionSidecarsHealthy
+	all := len(rows) + len(spared)
 	bad := firstBad(rows, "")
-	if bad == nil {
-		if len(rows) == 0 {
-			return condition(kind, false, v1alpha1.ReasonStarting, "no container is there yet")
-		}
-		return condition(kind, true, v1alpha1.ReasonHealthy, fmt.Sprintf("all %d containers are healthy", len(rows)))
+	switch {
+	case all == 0:
+		return condition(kind, false, v1alpha1.ReasonStarting, "no container is there yet")
+	case bad == nil && len(spared) == 0:
+		return condition(kind, true, v1alpha1.ReasonHealthy, fmt.Sprintf("all %d containers are healthy", all))
+	case bad == nil:
+		return condition(kind, true, v1alpha1.ReasonHealthy, fmt.Sprintf(
+			"all %d containers are healthy but for few nodes; %s of %s: %s", all, spared[0].Name, spared[0].Component, spared[0].Message))
 	}
 	message := fmt.Sprintf("%s of %s: %s", bad.Name, bad.Component, bad.Message)
 	if others := len(rows) - countHealthy(rows) - 1; others > 0 {

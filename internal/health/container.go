@@ -18,6 +18,7 @@ type verdict int
 const (
 	ready verdict = iota
 	starting
+	lost // the node stopped reporting, or restarted under the container
 	failed
 )
 
@@ -75,7 +76,7 @@ func (f *finding) judgeReady(pod *corev1.Pod) {
 	if whole == nil || containers == nil || whole.Status == corev1.ConditionTrue || containers.Status != corev1.ConditionTrue {
 		return
 	}
-	f.verdict = failed
+	f.verdict = lost
 	f.problem.Reason = "NodeNotReady"
 	if whole.Reason != "" {
 		f.problem.Reason = whole.Reason
@@ -125,8 +126,18 @@ func (f *finding) judgeTerminated(t *corev1.ContainerStateTerminated) {
 		return
 	}
 	f.verdict = failed
+	if endedUnseen(t) {
+		f.verdict = lost
+	}
 	f.problem.Reason = t.Reason
 	f.end(t)
+}
+
+// endedUnseen tells a container that ended with its node from one that failed:
+// after a reboot containerd (Unknown) or the kubelet (ContainerStatusUnknown)
+// finds that it is no longer there.
+func endedUnseen(t *corev1.ContainerStateTerminated) bool {
+	return t.Reason == "Unknown" || t.Reason == "ContainerStatusUnknown"
 }
 
 // end takes over how the last run ended.

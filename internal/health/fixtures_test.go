@@ -85,7 +85,8 @@ func daemonSet(desired, numberReady int32) *appsv1.DaemonSet {
 	return &appsv1.DaemonSet{
 		ObjectMeta: metav1.ObjectMeta{Name: "pool-node", Generation: 1},
 		Status: appsv1.DaemonSetStatus{
-			ObservedGeneration: 1, DesiredNumberScheduled: desired, UpdatedNumberScheduled: desired, NumberReady: numberReady,
+			ObservedGeneration: 1, DesiredNumberScheduled: desired, CurrentNumberScheduled: desired, UpdatedNumberScheduled: desired,
+			NumberReady: numberReady,
 		},
 	}
 }

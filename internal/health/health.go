@@ -52,14 +52,24 @@ func Assess(driver string, rows []desired.Row, o Observed) Report {
 	nodes := nodeView(o)
 	nodes.listed = nodesListing(driver, o.CSINodes)
 
-	var r Report
+	var (
+		r      Report
+		spared []v1alpha1.SidecarStatus
+		others []v1alpha1.SidecarStatus
+	)
 	r.Sidecars = make([]v1alpha1.SidecarStatus, 0, len(rows))
 	for _, row := range rows {
 		v := nodes
 		if row.Component == v1alpha1.ComponentController {
 			v = controller
 		}
-		r.Sidecars = append(r.Sidecars, assessRow(row, v))
+		a := assessRow(row, v)
+		r.Sidecars = append(r.Sidecars, a.SidecarStatus)
+		if a.spared {
+			spared = append(spared, a.SidecarStatus)
+		} else {
+			others = append(others, a.SidecarStatus)
+		}
 	}
 	r.SidecarSummary = fmt.Sprintf("%d/%d", countHealthy(r.Sidecars), len(r.Sidecars))
 	r.Controller = workloadStatus(controller)
@@ -67,7 +77,7 @@ func Assess(driver string, rows []desired.Row, o Observed) Report {
 	r.Conditions = []metav1.Condition{
 		controllerAvailable(controller, r.Controller, r.Sidecars),
 		nodesRegistered(driver, nodes, r.Nodes),
-		sidecarsHealthy(r.Sidecars),
+		sidecarsHealthy(others, spared),
 	}
 	return r
 }

@@ -11,8 +11,14 @@ import (
 	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
 
+// assessment is a row and whether it may be overlooked: see view.spares.
+type assessment struct {
+	v1alpha1.SidecarStatus
+	spared bool
+}
+
 // assessRow judges one container over all pods of its workload.
-func assessRow(row desired.Row, v view) v1alpha1.SidecarStatus {
+func assessRow(row desired.Row, v view) assessment {
 	s := v1alpha1.SidecarStatus{
 		Component: row.Component,
 		Name:      row.Name,
@@ -23,16 +29,33 @@ func assessRow(row desired.Row, v view) v1alpha1.SidecarStatus {
 	running, worst := inspect(row.Name, v)
 	s.Ready = min(running, v.desired)
 	s.State = stateOf(s, v.known, worst)
-	if s.State == v1alpha1.SidecarHealthy {
-		return s
+	var cause string
+	switch {
+	case s.State == v1alpha1.SidecarHealthy && v.settled:
+		return assessment{SidecarStatus: s}
+	case s.State == v1alpha1.SidecarHealthy:
+		s.State = v1alpha1.SidecarStarting
+		cause = fmt.Sprintf("rolling out, %d of %d updated", v.updated, v.desired)
+	case worst == nil:
+		cause = v.absence()
+	default:
+		s.Worst = &worst.problem
+		cause = describe(worst.problem)
 	}
-	if worst == nil {
-		s.Message = Cut(fmt.Sprintf("%d of %d ready; %s", s.Ready, s.Desired, v.absence()))
-		return s
-	}
-	s.Worst = &worst.problem
-	s.Message = Cut(fmt.Sprintf("%d of %d ready; %s", s.Ready, s.Desired, describe(worst.problem)))
-	return s
+	s.Message = Cut(fmt.Sprintf("%d of %d ready; %s", s.Ready, s.Desired, cause))
+	return assessment{s, v.spares(s.Desired-s.Ready, worst)}
+}
+
+// fewNodes is how many nodes a driver can do without and still serve its
+// cluster: a node that is new or reboots is no outage.
+func fewNodes(desired int32) int32 { return max(1, desired/10) }
+
+// spares says whether a shortage of pods is neither a fault nor a rollout: of
+// three nodes and more, few are new, restart, or have stopped reporting. With
+// fewer nodes, one is half of them.
+func (v view) spares(missing int32, worst *finding) bool {
+	return v.tolerant && v.settled && v.desired > 2 && missing > 0 && missing <= fewNodes(v.desired) &&
+		(worst == nil || worst.verdict <= lost)
 }
 
 // inspect counts the pods in which the container is ready, and finds the one

@@ -22,6 +22,12 @@ type view struct {
 	// it once: the counts below say nothing before.
 	known                   bool
 	desired, updated, ready int32
+	// settled is true when the workload's controller has seen the newest
+	// template and no pod of an older one is left.
+	settled bool
+	// tolerant is true for a workload that has a pod for each node: nodes come
+	// and go.
+	tolerant bool
 	// trouble is why the workload's controller cannot make pods, if it said so.
 	trouble string
 	// live pods are neither being deleted nor over; dead ones ended for good,
@@ -47,6 +53,7 @@ func controllerView(o Observed) view {
 	v.ready = min(d.Status.ReadyReplicas, v.desired)
 	if d.Status.ObservedGeneration >= d.Generation {
 		v.updated = min(d.Status.UpdatedReplicas, v.desired)
+		v.settled = v.known && v.updated == v.desired
 	}
 	for _, c := range d.Status.Conditions {
 		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
@@ -57,7 +64,7 @@ func controllerView(o Observed) view {
 }
 
 func nodeView(o Observed) view {
-	v := view{kind: "DaemonSet"}
+	v := view{kind: "DaemonSet", tolerant: true}
 	v.live, v.dead = podsOf(v1alpha1.DefaultNodePool, o.Pods)
 	d := o.Nodes
 	if d == nil {
@@ -69,6 +76,8 @@ func nodeView(o Observed) view {
 	v.ready = min(d.Status.NumberReady, v.desired)
 	if d.Status.ObservedGeneration >= d.Generation {
 		v.updated = min(d.Status.UpdatedNumberScheduled, v.desired)
+		// A node that has no pod yet has none of an older template.
+		v.settled = v.known && v.updated >= min(d.Status.CurrentNumberScheduled, v.desired)
 	}
 	return v
 }

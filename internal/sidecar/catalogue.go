@@ -37,8 +37,6 @@ const (
 
 // Settings are what flags depend on.
 type Settings struct {
-	// Driver is the CSI driver name.
-	Driver string
 	// HostSocket is the path of the driver's socket as the node sees it.
 	HostSocket string
 }

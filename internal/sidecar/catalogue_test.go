@@ -16,7 +16,7 @@ import (
 )
 
 func settings() Settings {
-	return Settings{Driver: "a.example.com", HostSocket: "/var/lib/kubelet/plugins/a.example.com/csi.sock"}
+	return Settings{HostSocket: "/var/lib/kubelet/plugins/a.example.com/csi.sock"}
 }
 
 func TestIn(t *testing.T) {
