@@ -54,6 +54,11 @@ func read(d *v1alpha1.CSIDriverDeployment, f Facts) (inputs, error) {
 	if err != nil {
 		return inputs{}, err
 	}
+	if controller.pod.NodeSelector == nil {
+		// The controller needs the pool's mount as well, which is where the node
+		// pods are.
+		controller.pod.NodeSelector = node.pod.NodeSelector
+	}
 	classes, err := readClasses(d)
 	if err != nil {
 		return inputs{}, err
