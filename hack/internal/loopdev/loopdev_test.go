@@ -51,7 +51,7 @@ func TestBackedBelowByPath(t *testing.T) {
 // kernel's path of a backing file may be of no use.
 func TestDevice(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("needs root")
+		t.Fatal("needs root: run the tests as root, as make test does")
 	}
 	t.Setenv("PATH", process.SearchPath(os.Getenv("PATH")))
 	pools, links := t.TempDir(), t.TempDir()
