@@ -182,14 +182,14 @@ func (l *Linux) Usage(path string) (Usage, error) {
 	}, nil
 }
 
-// DeviceSize seeks, which block devices answer with their size.
+// DeviceSize opens the device, which may be in use.
 func (l *Linux) DeviceSize(device string) (int64, error) {
 	f, err := os.Open(device)
 	if err != nil {
 		return 0, fmt.Errorf("reading the size of a device: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	size, err := f.Seek(0, io.SeekEnd)
+	size, err := deviceSize(f)
 	if err != nil {
 		return 0, fmt.Errorf("reading the size of %q: %w", device, err)
 	}

@@ -27,10 +27,10 @@ func (l *Linux) HoldLoop(number int, token string) (letGo func(), err error) {
 		return nil, err
 	}
 	binding, err := status(device)
-	if err == nil && binding != nil && binding.Token == token && binding.Autoclear {
+	if err == nil && binding.carries(token) && binding.Autoclear {
 		binding, err = keepBound(device)
 	}
-	if err == nil && (binding == nil || binding.Token != token) {
+	if err == nil && !binding.carries(token) {
 		err = ErrReleased
 	}
 	if err != nil {

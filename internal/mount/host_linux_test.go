@@ -49,7 +49,7 @@ func bind(t *testing.T, host *mount.Linux, image string, b mount.Binding) int {
 	for {
 		number, err := host.FreeLoop()
 		must(t, err)
-		err = host.BindLoop(number, image, b)
+		err = host.BindLoop(number, image, size, b)
 		if errors.Is(err, mount.ErrLoopTaken) {
 			continue // another test of this machine was quicker
 		}
@@ -71,16 +71,15 @@ func TestBindLoop(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if err := host.BindLoop(number, image, mount.Binding{Token: "second"}); !errors.Is(err, mount.ErrLoopTaken) {
+	if err := host.BindLoop(number, image, size, mount.Binding{Token: "second"}); !errors.Is(err, mount.ErrLoopTaken) {
 		t.Errorf("binding a bound device gave %v", err)
 	}
-	must(t, os.Truncate(image, 2*size))
-	must(t, host.RefreshLoop(number, image))
-	if got, err := host.DeviceSize(host.LoopPath(number)); err != nil || got != 2*size {
-		t.Errorf("device of %d bytes, %v", got, err)
+	must(t, host.UnbindLoop(t.Context(), number, "other"))
+	if got, err := host.LoopStatus(number); err != nil || got == nil {
+		t.Errorf("released under another token: %+v, %v", got, err)
 	}
-	must(t, host.UnbindLoop(t.Context(), number))
-	must(t, host.UnbindLoop(t.Context(), number))
+	must(t, host.UnbindLoop(t.Context(), number, token))
+	must(t, host.UnbindLoop(t.Context(), number, token))
 	if got, err := host.LoopStatus(number); err != nil || got != nil {
 		t.Errorf("still bound: %+v, %v", got, err)
 	}
@@ -94,20 +93,26 @@ func TestBindLoopRefuses(t *testing.T) {
 	must(t, unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600))
 	number, err := host.FreeLoop()
 	must(t, err)
-	for name, test := range map[string]struct{ path, token string }{
-		"Link":      {filepath.Join(dir, "link"), "t"},
-		"Pipe":      {filepath.Join(dir, "fifo"), "t"},
-		"Directory": {dir, "t"},
-		"Device":    {"/dev/null", "t"},
-		"Absent":    {filepath.Join(dir, "absent"), "t"},
-		"LongToken": {image, strings.Repeat("t", mount.MaxToken+1)},
+	for name, test := range map[string]struct {
+		path  string
+		size  int64
+		token string
+		image bool
+	}{
+		"Link":      {path: filepath.Join(dir, "link"), token: "t"},
+		"Pipe":      {path: filepath.Join(dir, "fifo"), token: "t"},
+		"Directory": {path: dir, token: "t"},
+		"Device":    {path: "/dev/null", token: "t"},
+		"Absent":    {path: filepath.Join(dir, "absent"), token: "t"},
+		"TooShort":  {path: image, size: size + mount.SectorSize, token: "t", image: true},
+		"LongToken": {path: image, size: size, token: strings.Repeat("t", mount.MaxToken+1), image: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := host.BindLoop(number, test.path, mount.Binding{Token: test.token}); err == nil {
+			if err := host.BindLoop(number, test.path, test.size, mount.Binding{Token: test.token}); err == nil {
 				t.Error("bound")
 			}
-			if _, err := host.Identify(test.path); err == nil && name != "LongToken" {
-				t.Error("identified")
+			if _, err := host.Identify(test.path); (err == nil) != test.image {
+				t.Errorf("identifying: %v", err)
 			}
 		})
 	}
@@ -120,7 +125,7 @@ func TestUnbindBusy(t *testing.T) {
 	device, target := host.LoopPath(number), t.TempDir()
 	must(t, host.Format(t.Context(), device, mount.Ext4))
 	must(t, host.Mount(device, target, mount.Ext4, nil))
-	if err := host.UnbindLoop(t.Context(), number); !errors.Is(err, mount.ErrBusy) {
+	if err := host.UnbindLoop(t.Context(), number, "t"); !errors.Is(err, mount.ErrBusy) {
 		t.Errorf("releasing a mounted device gave %v", err)
 	}
 	if err := host.Check(t.Context(), device, mount.Ext4, mount.Routine); !errors.Is(err, mount.ErrBusy) {
@@ -142,11 +147,11 @@ func TestUnbindBusy(t *testing.T) {
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := host.UnbindLoop(ctx, number); !errors.Is(err, mount.ErrBusy) {
+	if err := host.UnbindLoop(ctx, number, "t"); !errors.Is(err, mount.ErrBusy) {
 		t.Errorf("releasing an open device gave %v", err)
 	}
 	must(t, open.Close())
-	must(t, host.UnbindLoop(t.Context(), number))
+	must(t, host.UnbindLoop(t.Context(), number, "t"))
 }
 
 // TestHoldLoop keeps a device that somebody released and somebody else had open.
@@ -162,7 +167,7 @@ func TestHoldLoop(t *testing.T) {
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := host.UnbindLoop(ctx, number); !errors.Is(err, mount.ErrBusy) {
+	if err := host.UnbindLoop(ctx, number, "t"); !errors.Is(err, mount.ErrBusy) {
 		t.Errorf("releasing an open device gave %v", err)
 	}
 	if got, err := host.LoopStatus(number); err != nil || got == nil || !got.Autoclear {
@@ -186,7 +191,7 @@ func TestHoldLoop(t *testing.T) {
 			t.Errorf("devices with prefix %q, -want +got:\n%s", prefix, diff)
 		}
 	}
-	must(t, host.UnbindLoop(t.Context(), number))
+	must(t, host.UnbindLoop(t.Context(), number, "t"))
 	if _, err := host.HoldLoop(number, "t"); !errors.Is(err, mount.ErrReleased) {
 		t.Errorf("holding a free device gave %v", err)
 	}
@@ -278,7 +283,7 @@ func TestGrowUnmounted(t *testing.T) {
 	}
 	must(t, host.Unmount(target))
 	must(t, os.Truncate(image, 2*size))
-	must(t, host.RefreshLoop(number, image))
+	must(t, host.ResizeLoop(number, image, 2*size))
 
 	must(t, host.Check(t.Context(), device, mount.Ext4, mount.Thorough))
 	for range 2 {
@@ -304,7 +309,7 @@ func TestGrowUnmounted(t *testing.T) {
 		t.Errorf("usage %+v, %v", usage, err)
 	}
 	must(t, host.Unmount(target))
-	must(t, host.UnbindLoop(t.Context(), number))
+	must(t, host.UnbindLoop(t.Context(), number, "t"))
 }
 
 // TestCanceled stops a tool with its call.

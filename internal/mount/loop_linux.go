@@ -40,7 +40,7 @@ func (l *Linux) FreeLoop() (int, error) {
 }
 
 // BindLoop configures a device in one step, so that nobody ever sees it half-bound.
-func (l *Linux) BindLoop(number int, image string, b Binding) error {
+func (l *Linux) BindLoop(number int, image string, size int64, b Binding) error {
 	if len(b.Token) > MaxToken {
 		return fmt.Errorf("binding %q: token %q is longer than %d bytes", image, b.Token, MaxToken)
 	}
@@ -55,7 +55,25 @@ func (l *Linux) BindLoop(number int, image string, b Binding) error {
 	}
 	defer func() { _ = backing.Close() }()
 
+	err = configure(device, backing, size, b)
+	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENXIO) {
+		err = ErrLoopTaken
+	} else if err == nil {
+		err = showOnly(device, size)
+	}
+	if err != nil {
+		return fmt.Errorf("binding %q to loop device %d: %w", image, number, err)
+	}
+	return nil
+}
+
+func configure(device, backing *os.File, size int64, b Binding) error {
+	limit, err := sizeLimit(backing, size)
+	if err != nil {
+		return err
+	}
 	config := unix.LoopConfig{Fd: uint32(backing.Fd()), Size: SectorSize}
+	config.Info.Sizelimit = limit
 	config.Info.Flags = unix.LO_FLAGS_DIRECT_IO
 	if b.ReadOnly {
 		config.Info.Flags |= unix.LO_FLAGS_READ_ONLY
@@ -66,13 +84,7 @@ func (l *Linux) BindLoop(number int, image string, b Binding) error {
 		config.Info.Flags &^= unix.LO_FLAGS_DIRECT_IO
 		err = unix.IoctlLoopConfigure(int(device.Fd()), &config)
 	}
-	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENXIO) {
-		err = ErrLoopTaken
-	}
-	if err != nil {
-		return fmt.Errorf("binding %q to loop device %d: %w", image, number, err)
-	}
-	return nil
+	return err
 }
 
 // LoopStatus reads a device's binding; a missing device is unbound.
@@ -89,12 +101,12 @@ func (l *Linux) LoopStatus(number int) (*Binding, error) {
 }
 
 // UnbindLoop refuses a mounted device and outlives short openers.
-func (l *Linux) UnbindLoop(ctx context.Context, number int) error {
-	before, err := l.LoopStatus(number)
-	if err != nil || before == nil {
+func (l *Linux) UnbindLoop(ctx context.Context, number int, token string) error {
+	binding, err := l.LoopStatus(number)
+	if err != nil || !binding.carries(token) {
 		return err
 	}
-	if err := l.clearLoop(number); err != nil {
+	if err := l.clearLoop(number, token); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, unbindWait)
@@ -102,8 +114,8 @@ func (l *Linux) UnbindLoop(ctx context.Context, number int) error {
 	tick := time.NewTicker(unbindPoll)
 	defer tick.Stop()
 	for {
-		now, err := l.LoopStatus(number)
-		if err != nil || now == nil || now.Token != before.Token {
+		binding, err := l.LoopStatus(number)
+		if err != nil || !binding.carries(token) {
 			return err
 		}
 		select {
@@ -115,8 +127,9 @@ func (l *Linux) UnbindLoop(ctx context.Context, number int) error {
 }
 
 // clearLoop opens the device exclusively, which no mount namespace can hide from:
-// the kernel refuses it for a mounted device.
-func (l *Linux) clearLoop(number int) error {
+// the kernel refuses it for a mounted device. Nor does the kernel release what is
+// open, so that the device still carries the token that was seen when it is cleared.
+func (l *Linux) clearLoop(number int, token string) error {
 	device, err := l.openLoop(number, os.O_RDONLY|unix.O_EXCL)
 	if errors.Is(err, unix.EBUSY) {
 		return fmt.Errorf("loop device %d is mounted, perhaps in another mount namespace: %w", number, ErrBusy)
@@ -125,6 +138,10 @@ func (l *Linux) clearLoop(number int) error {
 		return err
 	}
 	defer func() { _ = device.Close() }()
+	binding, err := status(device)
+	if err != nil || !binding.carries(token) {
+		return err
+	}
 	_, err = unix.IoctlRetInt(int(device.Fd()), unix.LOOP_CLR_FD)
 	if err != nil && !errors.Is(err, unix.ENXIO) {
 		return fmt.Errorf("releasing loop device %d: %w", number, err)
@@ -132,24 +149,8 @@ func (l *Linux) clearLoop(number int) error {
 	return nil
 }
 
-// RefreshLoop opens the image first: a network file system then asks its server
-// for the size.
-func (l *Linux) RefreshLoop(number int, image string) error {
-	backing, err := openImage(image, true)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = backing.Close() }()
-	device, err := l.openLoop(number, os.O_RDONLY)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = device.Close() }()
-	if err := unix.IoctlSetInt(int(device.Fd()), unix.LOOP_SET_CAPACITY, 0); err != nil {
-		return fmt.Errorf("growing loop device %d to the size of %q: %w", number, image, err)
-	}
-	return nil
-}
+// carries tells whether a device is bound under a token.
+func (b *Binding) carries(token string) bool { return b != nil && b.Token == token }
 
 // openLoop makes the device node if this mount namespace lacks it and refuses
 // whatever else stands at its path.

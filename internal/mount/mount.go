@@ -71,10 +71,10 @@ type Loops interface {
 	// FreeLoop returns the number of a device that was unbound a moment ago.
 	// Anybody may take it before BindLoop does.
 	FreeLoop() (int, error)
-	// BindLoop binds a device to an image with sectors of SectorSize bytes, with
-	// direct I/O if the image's file system can do it. The error is ErrLoopTaken
-	// if the device is bound already.
-	BindLoop(number int, image string, b Binding) error
+	// BindLoop lets a device show the first size bytes of an image, which must have
+	// them, in sectors of SectorSize bytes, with direct I/O if the image's file
+	// system can do it. The error is ErrLoopTaken if the device is bound already.
+	BindLoop(number int, image string, size int64, b Binding) error
 	// LoopStatus tells what a device is bound to; nil if to nothing.
 	LoopStatus(number int) (*Binding, error)
 	// HoldLoop keeps a device that carries a token from being released until letGo
@@ -86,12 +86,15 @@ type Loops interface {
 	// whose tokens have a prefix. It asks the file system of every image that any
 	// device shows, and waits for one that hangs.
 	LoopsOf(image File, tokenPrefix string) ([]int, error)
-	// UnbindLoop releases a device and waits until it is gone. The error is ErrBusy
-	// while somebody has it mounted, which leaves it bound, or open, after which the
-	// kernel may release it as soon as they close it.
-	UnbindLoop(ctx context.Context, number int) error
-	// RefreshLoop lets a device have its image's present size.
-	RefreshLoop(number int, image string) error
+	// UnbindLoop releases a device that carries a token and waits until it is gone;
+	// one that does not is gone already. The error is ErrBusy while somebody has it
+	// mounted, which leaves it bound, or open, after which the kernel may release it
+	// as soon as they close it.
+	UnbindLoop(ctx context.Context, number int, token string) error
+	// ResizeLoop lets a device, also a mounted one, show the first size bytes of its
+	// image, which must have them, and no more. The error is ErrBusy if the kernel
+	// does not do that while the device is in use.
+	ResizeLoop(number int, image string, size int64) error
 	// LoopPath is the path of the device node; it need not exist before BindLoop.
 	LoopPath(number int) string
 }

@@ -146,7 +146,7 @@ func steps() map[string]step {
 		"RegisterNode": {prepare: nothing, volumes: 0,
 			run: func(p *Pool, _ string) error { return p.RegisterNode("node-c", first) },
 			done: func(p *Pool, _ string) error {
-				if known, err := p.HasNode("node-c"); err != nil || !known {
+				if known, err := p.knows("node-c"); err != nil || !known {
 					return fmt.Errorf("node known: %t, %w", known, err)
 				}
 				return nil
@@ -171,7 +171,7 @@ func expect(p *Pool, id string, grant *Grant, marker *StageMarker, capacity int6
 }
 
 func expectNames(p *Pool, want ...string) error {
-	volumes, err := p.List()
+	volumes, err := p.list()
 	if err != nil {
 		return err
 	}
@@ -277,7 +277,7 @@ func again(t *testing.T, where, dir string, op step, id string) {
 // checkIntact makes sure of every volume, and of the data in it.
 func checkIntact(t *testing.T, where string, p *Pool) {
 	t.Helper()
-	volumes, err := p.List()
+	volumes, err := p.list()
 	if err != nil {
 		t.Fatalf("%s: %v", where, err)
 	}

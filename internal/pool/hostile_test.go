@@ -49,7 +49,6 @@ func TestHostileNodes(t *testing.T) {
 	for _, node := range nodes {
 		for name, call := range map[string]func() error{
 			"RegisterNode":  func() error { return p.RegisterNode(node, first) },
-			"HasNode":       func() error { _, err := p.HasNode(node); return err },
 			"Grant":         func() error { _, err := p.Grant(id, node, false); return err },
 			"Stage":         func() error { _, err := p.Stage(id, node, first); return err },
 			"Unstage":       func() error { return p.Unstage(id, node, first) },
@@ -71,7 +70,7 @@ func TestNodeNames(t *testing.T) {
 	p := newPool(t, memoryDir(t))
 	label := strings.Repeat("a", 63)
 	for _, node := range []string{"n", "ip-10-0-0-1.ec2.internal", strings.Join([]string{label, label, label, label[:61]}, ".")} {
-		if known := must(p.HasNode(node))(t); known {
+		if known := must(p.knows(node))(t); known {
 			t.Errorf("%q is known", node)
 		}
 		for range 2 {
@@ -79,7 +78,7 @@ func TestNodeNames(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if known := must(p.HasNode(node))(t); !known {
+		if known := must(p.knows(node))(t); !known {
 			t.Errorf("%q is not known", node)
 		}
 	}
@@ -248,7 +247,7 @@ func TestBadRecords(t *testing.T) {
 			if err := p.Delete(id); !errors.Is(err, tc.want) {
 				t.Errorf("deleting: got %v, want %v", err, tc.want)
 			}
-			volumes, err := p.List()
+			volumes, err := p.list()
 			if !errors.Is(err, tc.want) || len(volumes) != 1 || volumes[0].ID != other.ID {
 				t.Errorf("listing: %v and %v", volumes, err)
 			}

@@ -49,23 +49,6 @@ func (s *store) registerNode(node, instance string) error {
 	return ErrBusy
 }
 
-// HasNode tells whether node has ever registered.
-func (p *Pool) HasNode(node string) (bool, error) {
-	if err := checkNode(node); err != nil {
-		return false, err
-	}
-	s, err := p.enter()
-	if err != nil {
-		return false, err
-	}
-	defer s.close()
-	_, err = s.node(node)
-	if errors.Is(err, ErrNodeUnknown) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // node returns the record of a node, or ErrNodeUnknown.
 func (s *store) node(node string) (nodeRecord, error) {
 	var found nodeRecord

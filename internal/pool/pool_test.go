@@ -48,7 +48,7 @@ func TestLife(t *testing.T) {
 }
 
 func expectNamesInAnyOrder(p *Pool, want ...string) error {
-	volumes, err := p.List()
+	volumes, err := p.list()
 	var got []string
 	for _, v := range volumes {
 		got = append(got, v.Name)

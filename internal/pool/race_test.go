@@ -273,7 +273,7 @@ func morePairs() map[string]pair {
 
 // created is a volume that both processes see, and that keeps its name.
 func created(p *Pool, _ string, ran, other error) error {
-	before, err := p.List()
+	before, err := p.list()
 	if err != nil {
 		return err
 	}

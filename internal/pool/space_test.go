@@ -184,7 +184,7 @@ func promiseAt(t *testing.T, dir string, run, other func(p *Pool, id string) err
 		t.Fatalf("call %d: both were promised the same space", k)
 	}
 	var promised int64
-	for _, v := range must(healthy.List())(t) {
+	for _, v := range must(healthy.list())(t) {
 		promised += v.CapacityBytes
 	}
 	// Growing allocates one sector, which this file system does not count as used.
@@ -212,7 +212,7 @@ func TestPromisesRace(t *testing.T) {
 	}
 	wg.Wait()
 	p := must(Open(dir, testDriver))(t)
-	if got := must(p.List())(t); len(got) > volumes {
+	if got := must(p.list())(t); len(got) > volumes {
 		t.Errorf("%d volumes, and %d fit", len(got), volumes)
 	}
 }

@@ -75,7 +75,7 @@ func TestSweepAbandonsCreations(t *testing.T) {
 		s := &script{at: k, before: func() error { return errFault }, dies: true}
 		err := create(&Pool{path: dir, driver: testDriver, uuid: p.uuid, env: scripted(s)}, "")
 		fired = s.fired()
-		want := len(must(p.List())(t))
+		want := len(must(p.list())(t))
 		claims := entries(t, dir, namesDir)
 		if sweepErr := p.Sweep(); sweepErr != nil || entries(t, dir, namesDir) != claims {
 			t.Fatalf("call %d: %v; %d names, %d before the sweep, %v", k, err, entries(t, dir, namesDir), claims, sweepErr)

@@ -75,8 +75,10 @@ func TestCreateVolumeRefuses(t *testing.T) {
 			wantError(t, err, test.code, test.text)
 			p, err := r.controller.pools.get()
 			must(t, err)
-			if volumes, err := p.List(); err != nil || len(volumes) > 0 {
-				t.Errorf("left %d volumes, %v", len(volumes), err)
+			for _, dir := range []string{"volumes", "names"} {
+				if left, err := os.ReadDir(filepath.Join(p.Path(), dir)); err != nil || len(left) > 0 {
+					t.Errorf("left %v in %s, %v", left, dir, err)
+				}
 			}
 		})
 	}

@@ -60,11 +60,21 @@ func wantGrown(t *testing.T, n *node, host *mounttest.Host, id, path string) {
 
 func (n *node) imageOf(t *testing.T, id string) string {
 	t.Helper()
+	return n.recordOf(t, id).Image
+}
+
+func (n *node) tokenOf(t *testing.T, id string) string {
+	t.Helper()
+	return n.recordOf(t, id).Token
+}
+
+func (n *node) recordOf(t *testing.T, id string) *record {
+	t.Helper()
 	rec, err := n.records.load(id)
 	if err != nil || rec == nil {
 		t.Fatalf("record %v, %v", rec, err)
 	}
-	return rec.Image
+	return rec
 }
 
 // shrunk returns a volume, not staged, that must grow before its mount.

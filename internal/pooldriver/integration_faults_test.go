@@ -134,12 +134,12 @@ func TestStolenNumber(t *testing.T) {
 			number := v.loop(n)
 			must(t, host.Unmount(v.target))
 			must(t, host.Unmount(v.staging))
-			must(t, host.UnbindLoop(t.Context(), number))
+			must(t, host.UnbindLoop(t.Context(), number, n.tokenOf(t, v.id)))
 			image := r.image(v.id)
 			if !sameImage {
 				image = r.image(r.create("other", block()))
 			}
-			must(t, host.BindLoop(number, image, mount.Binding{Token: "somebody else"}))
+			must(t, host.BindLoop(number, image, testSize, mount.Binding{Token: "somebody else"}))
 
 			v.up(n)
 			if v.loop(n) == number {
@@ -151,7 +151,7 @@ func TestStolenNumber(t *testing.T) {
 			if binding == nil || binding.Token != "somebody else" {
 				t.Errorf("the foreign device is gone: %v", binding)
 			}
-			must(t, host.UnbindLoop(t.Context(), number))
+			must(t, host.UnbindLoop(t.Context(), number, "somebody else"))
 		})
 	}
 }

@@ -129,16 +129,16 @@ func (n *node) current(id string) (rec *record, attached bool, err error) {
 	return rec, rec.holds(binding), nil
 }
 
-// attach binds the record's image to a loop device. The record is on disk before
-// the device is bound.
-func (n *node) attach(ctx context.Context, rec *record) error {
+// attach binds the first size bytes of the record's image to a loop device. The
+// record is on disk before the device is bound.
+func (n *node) attach(ctx context.Context, rec *record, size int64) error {
 	file, err := n.host.Identify(rec.Image)
 	if err != nil {
 		return err
 	}
 	rec.Inode, rec.Device = file.Inode, file.Device
 	for range attachTries {
-		err = n.attachOnce(ctx, rec)
+		err = n.attachOnce(ctx, rec, size)
 		if !errors.Is(err, mount.ErrLoopTaken) {
 			break
 		}
@@ -149,7 +149,7 @@ func (n *node) attach(ctx context.Context, rec *record) error {
 	return n.verifyAttached(ctx, rec)
 }
 
-func (n *node) attachOnce(ctx context.Context, rec *record) (err error) {
+func (n *node) attachOnce(ctx context.Context, rec *record, size int64) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (n *node) attachOnce(ctx context.Context, rec *record) (err error) {
 	if err := n.records.save(rec); err != nil {
 		return err
 	}
-	return n.host.BindLoop(rec.Loop, rec.Image, mount.Binding{Token: rec.Token, ReadOnly: rec.Block && rec.ReadOnly})
+	return n.host.BindLoop(rec.Loop, rec.Image, size, mount.Binding{Token: rec.Token, ReadOnly: rec.Block && rec.ReadOnly})
 }
 
 func (n *node) verifyAttached(ctx context.Context, rec *record) error {

@@ -19,7 +19,7 @@ import (
 )
 
 // NodeExpandVolume lets the device and the file system have the size that
-// ControllerExpandVolume gave the image, while they are in use.
+// ControllerExpandVolume gave the volume, while they are in use.
 func (n *node) NodeExpandVolume(ctx context.Context, req *csi.NodeExpandVolumeRequest) (*csi.NodeExpandVolumeResponse, error) {
 	id := req.GetVolumeId()
 	if err := checkNodeExpand(req); err != nil {
@@ -71,20 +71,20 @@ func checkNodeExpand(req *csi.NodeExpandVolumeRequest) error {
 	return err
 }
 
-// expand lets the device have the image's size first, which asks a network file
-// system's server; the size that this node remembers may be old.
+// expand believes the pool alone: the image may be longer than the volume, when a
+// growth was given up.
 func (n *node) expand(ctx context.Context, rec *record, wanted *csi.CapacityRange) (int64, error) {
 	letGo, err := n.host.HoldLoop(rec.Loop, rec.Token)
 	if err != nil {
 		return 0, err
 	}
 	defer letGo()
-	if err := n.host.RefreshLoop(rec.Loop, rec.Image); err != nil {
+	volume, err := n.pools.volume(rec.VolumeID)
+	if err != nil {
 		return 0, err
 	}
-	device := n.host.LoopPath(rec.Loop)
-	size, err := n.host.DeviceSize(device)
-	if err != nil {
+	size := volume.CapacityBytes
+	if err := n.host.ResizeLoop(rec.Loop, rec.Image, size); err != nil {
 		return 0, err
 	}
 	if size < wanted.GetRequiredBytes() {
@@ -94,7 +94,7 @@ func (n *node) expand(ctx context.Context, rec *record, wanted *csi.CapacityRang
 		return 0, outOfRange("volume %q has %d bytes already, more than capacity_range.limit_bytes %d", rec.VolumeID, size, limit)
 	}
 	if !rec.Block {
-		if err := n.host.Grow(ctx, device, rec.Staging, rec.FSType); err != nil {
+		if err := n.host.Grow(ctx, n.host.LoopPath(rec.Loop), rec.Staging, rec.FSType); err != nil {
 			return 0, err
 		}
 	}

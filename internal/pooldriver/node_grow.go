@@ -84,7 +84,11 @@ func (n *node) mend(ctx context.Context, rec *record, attached bool) (bool, erro
 			rec.Growing = false
 			return false, n.records.save(rec)
 		}
-		if err := n.attach(ctx, rec); err != nil {
+		volume, err := n.pools.volume(rec.VolumeID)
+		if err != nil {
+			return false, err
+		}
+		if err := n.attach(ctx, rec, volume.CapacityBytes); err != nil {
 			return false, err
 		}
 	}

@@ -18,11 +18,7 @@ func (n *node) marked(v pool.Volume) bool {
 // recoverRecord rebuilds the record of a volume that is still attached here although
 // no record says so; nil if it is not. Only then may its stage marker go.
 func (n *node) recoverRecord(id, path string, info *mount.Info) (*record, error) {
-	p, inPool, err := n.pools.find(id)
-	var volume pool.Volume
-	if err == nil {
-		volume, err = p.Get(inPool)
-	}
+	volume, err := n.pools.volume(id)
 	switch {
 	case absent(err) && info == nil:
 		return nil, nil

@@ -61,7 +61,7 @@ func TestLostRecordInUse(t *testing.T) {
 func TestLostTwice(t *testing.T) {
 	r, host := newRig(t), mounttest.New()
 	n, id, path := r.staged(host, block())
-	must(t, host.BindLoop(7, r.image(id), mount.Binding{Token: n.token()}))
+	must(t, host.BindLoop(7, r.image(id), testSize, mount.Binding{Token: n.token()}))
 	must(t, n.records.remove(id))
 	wantError(t, unstage(t.Context(), n, id, path), codes.FailedPrecondition, "loop device 7")
 	must(t, unstage(t.Context(), n, id, path))
@@ -76,8 +76,8 @@ func TestLostRecordOfOther(t *testing.T) {
 	n, id, path := r.staged(host, block())
 	must(t, unstage(t.Context(), n, id, path))
 	must(t, stage(t.Context(), n, id, path, block()))
-	must(t, host.UnbindLoop(t.Context(), 0))
-	must(t, host.BindLoop(0, r.image(id), mount.Binding{Token: r.node("node-b", host).token()}))
+	must(t, host.UnbindLoop(t.Context(), 0, n.tokenOf(t, id)))
+	must(t, host.BindLoop(0, r.image(id), testSize, mount.Binding{Token: r.node("node-b", host).token()}))
 	must(t, n.records.remove(id))
 	must(t, unstage(t.Context(), n, id, path))
 	if bound := host.Bound(); len(bound) != 1 {
@@ -147,8 +147,8 @@ func TestReleasedMeanwhile(t *testing.T) {
 			thief := &stealing{Host: host}
 			n := r.node("node-a", thief)
 			thief.steal = func() {
-				must(t, host.UnbindLoop(t.Context(), 0))
-				must(t, host.BindLoop(0, other, mount.Binding{Token: "other"}))
+				must(t, host.UnbindLoop(t.Context(), 0, n.tokenOf(t, id)))
+				must(t, host.BindLoop(0, other, testSize, mount.Binding{Token: "other"}))
 			}
 			target := filepath.Join(r.mkdir("pod"), "target")
 			wantError(t, call(t, n, id, path, target), codes.Aborted, "released meanwhile")

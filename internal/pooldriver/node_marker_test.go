@@ -13,10 +13,14 @@ import (
 	"github.com/csi-operator/csi-operator/internal/mount/mounttest"
 )
 
-// stubborn is a host that lets no device see its image's size.
-type stubborn struct{ *mounttest.Host }
+// stubborn is a host that lets no device have another size.
+type stubborn struct {
+	*mounttest.Host
 
-func (h *stubborn) RefreshLoop(int, string) error { return errors.New("input/output error") }
+	err error
+}
+
+func (h *stubborn) ResizeLoop(int, string, int64) error { return h.err }
 
 // TestMarkerOutlivesFailure fails to stage a volume again whose marker stands: a code
 // that is final to the kubelet would let it forget the volume, with the marker.
@@ -30,8 +34,8 @@ func TestMarkerOutlivesFailure(t *testing.T) {
 			host.Reboot()
 			must(t, os.Remove(path))
 		}},
-		"PoolIsGone":   {before: func(t *testing.T, r *rig, _ *mounttest.Host, _, _ string) { movePool(t, r) }},
-		"RefreshFails": {host: func(h *mounttest.Host) *stubborn { return &stubborn{h} }},
+		"PoolIsGone":  {before: func(t *testing.T, r *rig, _ *mounttest.Host, _, _ string) { movePool(t, r) }},
+		"ResizeFails": {host: func(h *mounttest.Host) *stubborn { return &stubborn{h, errors.New("input/output error")} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, host, c := newRig(t), mounttest.New(), filesystem("")

@@ -89,11 +89,7 @@ func (n *node) staged(id, path string) (*record, error) {
 
 // notHere tells a volume that does not exist from one that is elsewhere.
 func (n *node) notHere(id string) error {
-	p, inPool, err := n.pools.find(id)
-	if err != nil {
-		return err
-	}
-	if _, err := p.Get(inPool); err != nil {
+	if _, err := n.pools.volume(id); err != nil {
 		return err
 	}
 	return precondition("volume %q is not staged on node %q; NodeStageVolume must come first", id, n.name)

@@ -5,6 +5,7 @@ package pooldriver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -13,7 +14,6 @@ import (
 	"github.com/container-storage-interface/spec/lib/go/csi"
 
 	"github.com/csi-operator/csi-operator/internal/mount"
-	"github.com/csi-operator/csi-operator/internal/pool"
 )
 
 // undoTimeout is what cleaning up behind a failed NodeStageVolume may take, after
@@ -144,7 +144,7 @@ func (s *staging) compatible() error {
 		s.id, s.rec.Staging, s.rec.Block, s.rec.ReadOnly, s.rec.Options)
 }
 
-// ensureAttached also lets a device see that its image has grown. From here on the
+// ensureAttached also lets a device see that its volume has grown. From here on the
 // device is held.
 func (s *staging) ensureAttached(ctx context.Context) (err error) {
 	if s.rec != nil {
@@ -154,7 +154,7 @@ func (s *staging) ensureAttached(ctx context.Context) (err error) {
 	}
 	if !s.attached {
 		s.rec = s.newRecord()
-		if err := s.attach(ctx, s.rec); err != nil {
+		if err := s.attach(ctx, s.rec, s.volume.CapacityBytes); err != nil {
 			return err
 		}
 	}
@@ -164,7 +164,12 @@ func (s *staging) ensureAttached(ctx context.Context) (err error) {
 	if err := s.sameImage(); err != nil {
 		return err
 	}
-	return s.host.RefreshLoop(s.rec.Loop, s.rec.Image)
+	err = s.host.ResizeLoop(s.rec.Loop, s.rec.Image, s.volume.CapacityBytes)
+	if errors.Is(err, mount.ErrBusy) {
+		s.staysSmall(ctx, err)
+		return nil
+	}
+	return err
 }
 
 // finishLast ends what an earlier call began on the image and did not end.
@@ -211,11 +216,7 @@ func (s *staging) newRecord() *record {
 // ended. A file system that was finished, or another file in the image's place, stays
 // as it is.
 func (n *node) wipe(rec *record) error {
-	p, id, err := n.pools.find(rec.VolumeID)
-	var volume pool.Volume
-	if err == nil {
-		volume, err = p.Get(id)
-	}
+	volume, err := n.pools.volume(rec.VolumeID)
 	if absent(err) || err == nil && volume.Formatted {
 		return nil
 	}

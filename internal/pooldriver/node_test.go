@@ -127,7 +127,7 @@ func same(path string) string { return path }
 
 func constant(path string) func(string) string { return func(string) string { return path } }
 
-// TestStageSeesGrowth lets a device that is attached already see that its image
+// TestStageSeesGrowth lets a device that is attached already see that its volume
 // has grown.
 func TestStageSeesGrowth(t *testing.T) {
 	r, host := newRig(t), mounttest.New()
@@ -240,7 +240,7 @@ func bindOther(t *testing.T, host *mounttest.Host, target string) {
 	must(t, os.Mkdir(target, 0o750))
 	image := filepath.Join(t.TempDir(), "image")
 	must(t, os.WriteFile(image, nil, 0o600))
-	must(t, host.BindLoop(1, image, mount.Binding{Token: "other"}))
+	must(t, host.BindLoop(1, image, 0, mount.Binding{Token: "other"}))
 	must(t, host.Bind(host.LoopPath(1), target, false))
 }
 

@@ -112,7 +112,7 @@ func (n *node) detach(ctx context.Context, rec *record, attached bool) (err erro
 		}
 	}
 	if attached {
-		if err := n.host.UnbindLoop(ctx, rec.Loop); err != nil {
+		if err := n.host.UnbindLoop(ctx, rec.Loop, rec.Token); err != nil {
 			return err
 		}
 	}

@@ -81,11 +81,7 @@ func (v *volume) data() string {
 
 func (v *volume) loop(n *node) int {
 	v.t.Helper()
-	rec, err := n.records.load(v.id)
-	if err != nil || rec == nil {
-		v.t.Fatalf("record %v, %v", rec, err)
-	}
-	return rec.Loop
+	return n.recordOf(v.t, v.id).Loop
 }
 
 // expand grows a volume that is in use, and tells whether its file system grew:

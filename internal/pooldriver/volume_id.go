@@ -44,3 +44,12 @@ func (s *source) find(volumeID string) (*pool.Pool, string, error) {
 	}
 	return p, id, nil
 }
+
+// volume returns a volume as it is in the pool now.
+func (s *source) volume(volumeID string) (pool.Volume, error) {
+	p, id, err := s.find(volumeID)
+	if err != nil {
+		return pool.Volume{}, err
+	}
+	return p.Get(id)
+}

@@ -67,8 +67,8 @@ func (c *Crashing) LoopPath(number int) string { return c.host.LoopPath(number) 
 func (c *Crashing) FreeLoop() (int, error) { return value(c, c.host.FreeLoop) }
 
 // BindLoop counts as a call.
-func (c *Crashing) BindLoop(number int, image string, b mount.Binding) error {
-	return c.step(func() error { return c.host.BindLoop(number, image, b) })
+func (c *Crashing) BindLoop(number int, image string, size int64, b mount.Binding) error {
+	return c.step(func() error { return c.host.BindLoop(number, image, size, b) })
 }
 
 // LoopStatus counts as a call.
@@ -95,13 +95,13 @@ func (c *Crashing) LoopsOf(image mount.File, tokenPrefix string) ([]int, error) 
 }
 
 // UnbindLoop counts as a call.
-func (c *Crashing) UnbindLoop(ctx context.Context, number int) error {
-	return c.step(func() error { return c.host.UnbindLoop(ctx, number) })
+func (c *Crashing) UnbindLoop(ctx context.Context, number int, token string) error {
+	return c.step(func() error { return c.host.UnbindLoop(ctx, number, token) })
 }
 
-// RefreshLoop counts as a call.
-func (c *Crashing) RefreshLoop(number int, image string) error {
-	return c.step(func() error { return c.host.RefreshLoop(number, image) })
+// ResizeLoop counts as a call.
+func (c *Crashing) ResizeLoop(number int, image string, size int64) error {
+	return c.step(func() error { return c.host.ResizeLoop(number, image, size) })
 }
 
 // Identify counts as a call.

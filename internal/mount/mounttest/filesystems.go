@@ -152,7 +152,7 @@ func (h *Host) Usage(path string) (mount.Usage, error) {
 	return mount.Usage{TotalBytes: 100, UsedBytes: 50, AvailableBytes: 50, TotalInodes: 10, UsedInodes: 1, AvailableInodes: 9}, nil
 }
 
-// DeviceSize is the image's size when it was bound or refreshed.
+// DeviceSize is what the device was bound or resized to.
 func (h *Host) DeviceSize(device string) (int64, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

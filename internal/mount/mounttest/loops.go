@@ -30,10 +30,13 @@ func (h *Host) lowestFree() int {
 }
 
 // BindLoop claims direct I/O.
-func (h *Host) BindLoop(number int, image string, b mount.Binding) error {
+func (h *Host) BindLoop(number int, image string, size int64, b mount.Binding) error {
 	file, err := h.Identify(image)
 	if err != nil {
 		return err
+	}
+	if file.Size < size {
+		return fmt.Errorf("binding %q: it has %d bytes of %d", image, file.Size, size)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -45,7 +48,7 @@ func (h *Host) BindLoop(number int, image string, b mount.Binding) error {
 		return fmt.Errorf("binding %q to loop device %d: %w", image, number, mount.ErrLoopTaken)
 	}
 	b.Direct, b.Inode, b.Device = true, file.Inode, file.Device
-	h.loops[number] = loop{image: image, binding: b, size: file.Size}
+	h.loops[number] = loop{image: image, binding: b, size: size}
 	return nil
 }
 
@@ -118,15 +121,15 @@ func (h *Host) LoopsOf(image mount.File, tokenPrefix string) ([]int, error) {
 
 // UnbindLoop returns ErrBusy for a mounted device, and for an open one, which goes
 // when it is closed.
-func (h *Host) UnbindLoop(_ context.Context, number int) error {
+func (h *Host) UnbindLoop(_ context.Context, number int, token string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	l, bound := h.loops[number]
+	if !bound || l.binding.Token != token {
+		return nil
+	}
 	if len(h.mountsOf(number)) > 0 {
 		return fmt.Errorf("loop device %d is mounted: %w", number, mount.ErrBusy)
-	}
-	l, bound := h.loops[number]
-	if !bound {
-		return nil
 	}
 	l.binding.Autoclear = true
 	h.loops[number] = l
@@ -137,8 +140,8 @@ func (h *Host) UnbindLoop(_ context.Context, number int) error {
 	return nil
 }
 
-// RefreshLoop takes the file's size.
-func (h *Host) RefreshLoop(number int, image string) error {
+// ResizeLoop wants the file to be as large.
+func (h *Host) ResizeLoop(number int, image string, size int64) error {
 	file, err := h.Identify(image)
 	if err != nil {
 		return err
@@ -149,7 +152,10 @@ func (h *Host) RefreshLoop(number int, image string) error {
 	if !bound {
 		return fmt.Errorf("loop device %d is not bound", number)
 	}
-	l.size = file.Size
+	if file.Size < size {
+		return fmt.Errorf("loop device %d: its image has %d bytes of %d", number, file.Size, size)
+	}
+	l.size = size
 	h.loops[number] = l
 	return nil
 }

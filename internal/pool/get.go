@@ -23,31 +23,6 @@ func (p *Pool) Get(id string) (Volume, error) {
 	return s.get(id)
 }
 
-// List returns all volumes, by id. Where some cannot be read, it returns the
-// others together with an error that names each of those.
-func (p *Pool) List() ([]Volume, error) {
-	s, err := p.enter()
-	if err != nil {
-		return nil, err
-	}
-	defer s.close()
-	ids, err := s.volumeIDs()
-	if err != nil {
-		return nil, err
-	}
-	var volumes []Volume
-	var problems []error
-	for _, id := range ids {
-		switch v, err := s.get(id); {
-		case err == nil:
-			volumes = append(volumes, v)
-		case !errors.Is(err, ErrNotFound):
-			problems = append(problems, err)
-		}
-	}
-	return volumes, errors.Join(problems...)
-}
-
 func (s *store) get(id string) (Volume, error) {
 	st, err := s.latest(id)
 	if err != nil {
