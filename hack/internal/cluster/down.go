@@ -79,9 +79,9 @@ func (c *Cluster) awaitCollected(ctx context.Context, processes []process.Identi
 	}
 }
 
-// devices returns the loop devices on files of the cluster, and those that the
-// processes have mounted in a namespace of their own. With an error it returns
-// those that it has found.
+// devices returns the loop devices on files of the cluster, those that the
+// processes have mounted in a namespace of their own, and those that lie on one of
+// them. With an error it returns those that it has found.
 func (c *Cluster) devices(processes []process.Identity) ([]loopdev.Device, error) {
 	attached, err := loopdev.Attached()
 	if err != nil {
@@ -102,7 +102,7 @@ func (c *Cluster) devices(processes []process.Identity) ([]loopdev.Device, error
 		problems = append(problems, err)
 		found = append(found, used...)
 	}
-	return found, errors.Join(problems...)
+	return loopdev.WithStacked(attached, found), errors.Join(problems...)
 }
 
 // hostMounts returns what is mounted, on the machine itself, in the cluster's

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,7 +29,14 @@ type Device struct {
 	// folder if the mount that the file was opened by is gone.
 	BackingFile string
 	file        fileID
+	on          int // number of the loop device that is its backing file, or none
 }
+
+// none is the number of no loop device.
+const none = -1
+
+// loopMajor is the major number of loop devices.
+const loopMajor = 7
 
 // fileID names a file, whatever path leads to it.
 type fileID struct{ device, inode uint64 }
@@ -77,7 +85,27 @@ func inspect(number int) (Device, error) {
 	}
 	d.BackingFile = strings.TrimSpace(string(backing))
 	d.file = fileID{device: info.Device, inode: info.Inode}
+	d.on = none
+	if unix.Major(info.Rdevice) == loopMajor {
+		d.on = int(unix.Minor(info.Rdevice))
+	}
 	return d, nil
+}
+
+// WithStacked adds to the devices those that lie on one of them, however many are
+// between: a kubelet lays a device of its own on that of a raw block volume, and
+// mounts it nowhere.
+func WithStacked(attached, devices []Device) []Device {
+	found := slices.Clone(devices)
+	for i := 0; i < len(found); i++ {
+		for _, d := range attached {
+			known := slices.ContainsFunc(found, func(f Device) bool { return f.Number == d.Number })
+			if d.on == found[i].Number && !known {
+				found = append(found, d)
+			}
+		}
+	}
+	return found
 }
 
 // BackedBelow returns those devices whose backing file lies below one of the
@@ -171,8 +199,8 @@ func used(table []mounts.Mount) map[string]bool {
 const detachPoll = 20 * time.Millisecond
 
 // Detach takes the backing files from the devices and returns when they have
-// none. A device that is still mounted somewhere keeps it until it is unmounted;
-// it does not keep the others from being detached.
+// none. A device that is still mounted, or lies under another one, keeps it until
+// that has gone; it does not keep the others from being detached.
 func Detach(ctx context.Context, devices ...Device) error {
 	problems := make([]error, len(devices))
 	var running sync.WaitGroup
@@ -197,7 +225,7 @@ func (d Device) detach(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("detaching %s from %q, which is still mounted: %w", d.Path(), d.BackingFile, ctx.Err())
+			return fmt.Errorf("detaching %s from %q, which is still in use: %w", d.Path(), d.BackingFile, ctx.Err())
 		case <-time.After(detachPoll):
 		}
 	}

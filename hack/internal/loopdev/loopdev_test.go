@@ -32,6 +32,15 @@ func TestUsedOnlyBy(t *testing.T) {
 	}
 }
 
+func TestWithStacked(t *testing.T) {
+	attached := []Device{{Number: 3, on: 5}, {Number: 0, on: none}, {Number: 5, on: 0}, {Number: 6, on: none}, {Number: 7, on: 6}}
+	got := WithStacked(attached, attached[1:2])
+	want := []Device{attached[1], attached[2], attached[0]}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Device{}, fileID{})); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
 func TestBackedBelowByPath(t *testing.T) {
 	devices := []Device{
 		{Number: 0, BackingFile: "/pools/a/image (deleted)"},
@@ -48,7 +57,8 @@ func TestBackedBelowByPath(t *testing.T) {
 }
 
 // TestDevice uses a real device, by a path outside of the folder it lies in: a
-// kernel's path of a backing file may be of no use.
+// kernel's path of a backing file may be of no use. Another device lies on it, as
+// on that of a raw block volume.
 func TestDevice(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("needs root: run the tests as root, as make test does")
@@ -62,12 +72,8 @@ func TestDevice(t *testing.T) {
 	if err := os.Link(image, link); err != nil {
 		t.Fatal(err)
 	}
-	output, err := exec.Command("losetup", "--find", "--show", link).CombinedOutput()
-	if err != nil {
-		t.Fatalf("attaching: %v: %s", err, output)
-	}
-	path := strings.TrimSpace(string(output))
-	t.Cleanup(func() { _ = exec.Command("losetup", "--detach", path).Run() })
+	path := attach(t, link)
+	upper := attach(t, path)
 
 	find := func() []Device {
 		attached, err := Attached()
@@ -78,11 +84,11 @@ func TestDevice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return found
+		return WithStacked(attached, found)
 	}
 	found := find()
-	if len(found) != 1 || found[0].Path() != path {
-		t.Fatalf("found %v, want %s", found, path)
+	if len(found) != 2 || found[0].Path() != path || found[1].Path() != upper {
+		t.Fatalf("found %v, want %s and %s", found, path, upper)
 	}
 	if err := Detach(t.Context(), found...); err != nil {
 		t.Fatal(err)
@@ -93,4 +99,16 @@ func TestDevice(t *testing.T) {
 	if err := Detach(t.Context(), found...); err != nil {
 		t.Errorf("detaching again: %v", err)
 	}
+}
+
+// attach returns the path of a new device on a file, or on another device.
+func attach(t *testing.T, file string) string {
+	t.Helper()
+	output, err := exec.Command("losetup", "--find", "--show", file).CombinedOutput()
+	if err != nil {
+		t.Fatalf("attaching: %v: %s", err, output)
+	}
+	path := strings.TrimSpace(string(output))
+	t.Cleanup(func() { _ = exec.Command("losetup", "--detach", path).Run() })
+	return path
 }

@@ -146,7 +146,7 @@ func (n *Node) PowerOff(ctx context.Context) error {
 }
 
 // endWithDevices ends a node's first process, and so all others and its mounts,
-// and detaches the loop devices that were mounted in it.
+// and detaches the loop devices that were mounted in it, with those that lie on them.
 func endWithDevices(ctx context.Context, first process.Identity) error {
 	table, err := mounts.Of(first.PID)
 	if err != nil {
@@ -163,7 +163,7 @@ func endWithDevices(ctx context.Context, first process.Identity) error {
 	if err := process.End(ctx, 0, first); err != nil {
 		return err
 	}
-	return loopdev.Detach(ctx, used...)
+	return loopdev.Detach(ctx, loopdev.WithStacked(attached, used)...)
 }
 
 // SetLink takes the node's network cable down or up.
