@@ -88,7 +88,6 @@ type BundledDriver struct {
 	// path is the directory of the pool, the same on every node: absolute,
 	// without "." or "..", of letters, digits and "_.-". Immutable.
 	// +required
-	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(/[A-Za-z0-9_.-]+)+$')",message="path must be absolute, not the root directory, without a slash at its end, and of letters, digits and _.- only"
 	// +kubebuilder:validation:XValidation:rule="!self.split('/').exists(c, c == '.' || c == '..')",message="path may not contain . or .."

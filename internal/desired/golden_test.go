@@ -43,11 +43,23 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestSamples renders what users are told to copy.
+func TestSamples(t *testing.T) {
+	for _, sample := range filesLike(t, "../../config/samples/pool*.yaml") {
+		t.Run(filepath.Base(sample), func(t *testing.T) { mustRender(t, load(t, sample)) })
+	}
+}
+
 func inputFiles(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob("testdata/*.in.yaml")
+	return filesLike(t, "testdata/*.in.yaml")
+}
+
+func filesLike(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no testdata/*.in.yaml: %v", err)
+		t.Fatalf("no %s: %v", pattern, err)
 	}
 	return files
 }
