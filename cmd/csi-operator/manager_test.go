@@ -8,13 +8,16 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -28,7 +31,7 @@ import (
 )
 
 // TestServe runs the whole manager with the operator's account: it leads,
-// answers probes, gives metrics to nobody unknown, and gives up its Lease.
+// answers probes, gives metrics to those who may read them, and gives up its Lease.
 func TestServe(t *testing.T) {
 	const namespace = "csi-operator-system"
 	config := startServer(t)
@@ -58,9 +61,14 @@ func TestServe(t *testing.T) {
 
 	lease := client.ObjectKey{Namespace: namespace, Name: leaderLease}
 	await(t, "the Lease has a holder", func() error { return holder(t, admin, lease, true) })
-	awaitStatus(t, "http://"+probes+"/healthz", http.StatusOK)
-	awaitStatus(t, "http://"+probes+"/readyz", http.StatusOK)
-	awaitStatus(t, "https://"+metrics+"/metrics", http.StatusUnauthorized)
+	awaitAnswer(t, "http://"+probes+"/healthz", "", http.StatusOK, "")
+	awaitAnswer(t, "http://"+probes+"/readyz", "", http.StatusOK, "")
+	scrape := "https://" + metrics + "/metrics"
+	awaitAnswer(t, scrape, "", http.StatusUnauthorized, "")
+	stranger, reader := account(t, admin, namespace, "stranger"), account(t, admin, namespace, "prometheus")
+	awaitAnswer(t, scrape, stranger, http.StatusForbidden, "")
+	grant(t, admin, namespace, "prometheus", "metrics_reader_role.yaml")
+	awaitAnswer(t, scrape, reader, http.StatusOK, "controller_runtime_max_concurrent_reconciles")
 	cancel()
 	if err := <-done; err != nil {
 		t.Errorf("ended with %v", err)
@@ -96,7 +104,16 @@ func startServer(t *testing.T) *rest.Config {
 // install gives the operator's account the rights that are shipped.
 func install(t *testing.T, admin client.Client, namespace string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", "role.yaml"))
+	if err := admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
+		t.Fatal(err)
+	}
+	grant(t, admin, namespace, "csi-operator", "role.yaml")
+}
+
+// grant gives an account the rights in a file of config/rbac.
+func grant(t *testing.T, admin client.Client, namespace, account, file string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,19 +121,30 @@ func install(t *testing.T, admin client.Client, namespace string) {
 	if err := yaml.UnmarshalStrict(text, role); err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
-		role,
-		&rbacv1.ClusterRoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Name: role.Name},
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
-			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: "csi-operator", Namespace: namespace}},
-		},
-	} {
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: account, Namespace: namespace}},
+	}
+	for _, o := range []client.Object{role, binding} {
 		if err := admin.Create(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// account returns a token of a new service account.
+func account(t *testing.T, admin client.Client, namespace, name string) string {
+	t.Helper()
+	a := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}}
+	if err := admin.Create(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	request := &authenticationv1.TokenRequest{}
+	if err := admin.SubResource("token").Create(t.Context(), a, request); err != nil {
+		t.Fatal(err)
+	}
+	return request.Status.Token
 }
 
 func freeAddress(t *testing.T) string {
@@ -141,7 +169,9 @@ func holder(t *testing.T, c client.Client, key client.ObjectKey, want bool) erro
 	return nil
 }
 
-func awaitStatus(t *testing.T, url string, want int) {
+// awaitAnswer asks with a token, if there is one, until the status is as wanted and
+// the body holds a text.
+func awaitAnswer(t *testing.T, url, token string, want int, text string) {
 	t.Helper()
 	unverified := &http.Client{Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the certificate is made at each start
@@ -151,12 +181,16 @@ func awaitStatus(t *testing.T, url string, want int) {
 		if err != nil {
 			return err
 		}
+		if token != "" {
+			request.Header.Set("Authorization", "Bearer "+token)
+		}
 		response, err := unverified.Do(request)
 		if err != nil {
 			return err
 		}
-		if response.StatusCode != want {
-			err = fmt.Errorf("status %d, want %d", response.StatusCode, want)
+		body, err := io.ReadAll(response.Body)
+		if response.StatusCode != want || !strings.Contains(string(body), text) {
+			err = errors.Join(err, fmt.Errorf("status %d and %d bytes, want status %d and %q in them", response.StatusCode, len(body), want, text))
 		}
 		return errors.Join(err, response.Body.Close())
 	})
