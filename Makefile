@@ -60,13 +60,13 @@ verify-generated: $(CONTROLLER_GEN)
 
 .PHONY: verify-tidy
 verify-tidy:
-	go mod tidy -diff
-	go -C hack mod tidy -diff
+	@for module in . hack hack/build/*/; do echo "go -C $$module mod tidy -diff"; go -C "$$module" mod tidy -diff; done
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) ## Run the linters on both Go modules and the shell scripts.
+lint: $(GOLANGCI_LINT) ## Run the linters on the Go code and the shell scripts.
 	$(GOLANGCI_LINT) run ./...
 	cd hack && $(GOLANGCI_LINT) run --config ../.golangci.yml ./...
+	@unformatted=$$(gofmt -l hack/build); [ -z "$$unformatted" ] || { echo "run gofmt -w $$unformatted"; exit 1; }
 	bash -n hack/*.sh .ci/run
 
 ##@ Build
