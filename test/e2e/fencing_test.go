@@ -47,23 +47,6 @@ func refusedTo(t *testing.T, pv *corev1.PersistentVolume, node, holder string) {
 	})
 }
 
-// holdersOf are the nodes on which something of the volume is mounted, or a
-// loop device of it is bound, by what the nodes themselves say.
-func holdersOf(t *testing.T, pv *corev1.PersistentVolume) []string {
-	t.Helper()
-	var holders []string
-	for _, node := range []string{shared.nodeA, shared.nodeB} {
-		table, err := shared.nodes.exec(t.Context(), node, "cat", "/proc/1/mountinfo")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(table, "/"+pv.Name+"/") {
-			holders = append(holders, node)
-		}
-	}
-	return holders
-}
-
 // A node that is cut off runs on and may write: its volume is given to nobody
 // else until it is back and has let go.
 func TestCutOffNodeKeepsItsVolume(t *testing.T) {
@@ -90,54 +73,4 @@ func TestCutOffNodeKeepsItsVolume(t *testing.T) {
 	await(t, shared.nodeB+" is Ready", nodeIs(shared.nodeB, true))
 	await(t, "deployment is Ready again", ready(d))
 	keepsWriting(t, p)
-}
-
-// A node that was rebooted mounts its volumes anew, and nothing is lost.
-func TestRebootedNode(t *testing.T) {
-	if shared.nodes == "" {
-		t.Skip("rebooting a node needs the local cluster's tool")
-	}
-	d := sharedDeployment(t)
-	c := claim("reboot", classOf(d), "64Mi")
-	create(t, c)
-	p := started(t, "reboot", shared.nodeB, c, idle)
-	mustPodExec(t, p, "sh", "-c", "echo survives >/data/kept && sync")
-
-	onNode(t, "reboot", shared.nodeB)
-	await(t, "pod was started anew", func(ctx context.Context) error {
-		if err := running(p, shared.nodeB)(ctx); err != nil {
-			return err
-		}
-		if n := p.Status.ContainerStatuses[0].RestartCount; n == 0 {
-			return errors.New("it still counts no restart")
-		}
-		return nil
-	})
-	if got := mustPodExec(t, p, "cat", "/data/kept"); got != "survives" {
-		t.Errorf("file holds %q after the reboot", got)
-	}
-	await(t, "deployment is Ready again", ready(d))
-}
-
-// onNode lets the local cluster do something with a node.
-func onNode(t *testing.T, verb, node string) {
-	t.Helper()
-	if err := shared.nodes.act(context.WithoutCancel(t.Context()), verb, node); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// nodeIs is nil when the node's readiness is as wanted.
-func nodeIs(name string, want bool) func(context.Context) error {
-	return func(ctx context.Context) error {
-		var n corev1.Node
-		n.Name = name
-		if err := refetch(ctx, &n); err != nil {
-			return err
-		}
-		if nodeReady(&n) != want {
-			return fmt.Errorf("ready is %t", !want)
-		}
-		return nil
-	}
 }

@@ -7,6 +7,8 @@ package e2e
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,6 +30,7 @@ const (
 	annBoundByCtrl     = "pv.kubernetes.io/bound-by-controller"
 	annProvisionedBy   = "pv.kubernetes.io/provisioned-by"
 	annNodeID          = "csi.alpha.kubernetes.io/node-id"
+	annPreResize       = "volume.alpha.kubernetes.io/pre-resize-capacity"
 	finPVCProtection   = "kubernetes.io/pvc-protection"
 	finPVProtection    = "kubernetes.io/pv-protection"
 	finProvisioner     = "external-provisioner.volume.kubernetes.io/finalizer"
@@ -79,6 +82,8 @@ func volumeFollowsItsPod(t *testing.T, name, fsType string) {
 	if fsType != "xfs" {
 		request(t, c, "700Mi")
 		await(t, "claim waits for a pod to finish growing", growthPending(c))
+		get(t, pv)
+		wantAnnotations(t, pv, map[string]string{annPreResize: "400Mi"})
 	}
 	second := started(t, name+"-b", shared.nodeB, c, idle)
 	if read := mustPodExec(t, second, "md5sum", "/data/blob"); read != written {
@@ -140,6 +145,9 @@ func assertAttached(t *testing.T, pv *corev1.PersistentVolume, p *corev1.Pod, dr
 		t.Fatalf("%d attachments of %s, want 1", len(list), pv.Name)
 	}
 	a := list[0]
+	if want := attachmentName(pv, p.Spec.NodeName); a.Name != want {
+		t.Errorf("attachment is %s, want %s", a.Name, want)
+	}
 	if !a.Status.Attached || a.Spec.NodeName != p.Spec.NodeName || a.Spec.Attacher != driver {
 		t.Errorf("attachment is %+v / %+v, want attached to %s by %s", a.Spec, a.Status, p.Spec.NodeName, driver)
 	}
@@ -162,6 +170,12 @@ func assertAttached(t *testing.T, pv *corev1.PersistentVolume, p *corev1.Pod, dr
 		}
 		return nil
 	})
+}
+
+// attachmentName is the name that the attach/detach controller gives.
+func attachmentName(pv *corev1.PersistentVolume, node string) string {
+	sum := sha256.Sum256([]byte(pv.Spec.CSI.VolumeHandle + pv.Spec.CSI.Driver + node))
+	return "csi-" + hex.EncodeToString(sum[:])
 }
 
 // assertMounted checks step 3 of the flow: the registered driver, and what the
@@ -195,14 +209,16 @@ func request(t *testing.T, c *corev1.PersistentVolumeClaim, size string) {
 	}
 }
 
-// growthPending is nil when the volume has grown and its file system has not.
+// growthPending is nil when the volume has grown and its file system has not, as
+// all who take part in it say.
 func growthPending(c *corev1.PersistentVolumeClaim) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := refetch(ctx, c); err != nil {
 			return err
 		}
-		if notCondition(c, corev1.PersistentVolumeClaimFileSystemResizePending) == nil {
-			return fmt.Errorf("conditions are %+v", c.Status.Conditions)
+		stage := c.Status.AllocatedResourceStatuses[corev1.ResourceStorage]
+		if notCondition(c, corev1.PersistentVolumeClaimFileSystemResizePending) == nil || stage != corev1.PersistentVolumeClaimNodeResizePending {
+			return fmt.Errorf("conditions are %+v, allocatedResourceStatuses %v", c.Status.Conditions, c.Status.AllocatedResourceStatuses)
 		}
 		return nil
 	}
@@ -218,11 +234,10 @@ func notCondition(c *corev1.PersistentVolumeClaim, kind corev1.PersistentVolumeC
 	return nil
 }
 
-// assertGrown checks every stop on the way to a larger volume.
-func assertGrown(t *testing.T, c *corev1.PersistentVolumeClaim, p *corev1.Pod, size string) {
-	t.Helper()
+// capacityOf is nil when a claim has a size, and nothing says that it still grows.
+func capacityOf(c *corev1.PersistentVolumeClaim, size string) func(context.Context) error {
 	want := resource.MustParse(size)
-	await(t, "claim has grown to "+size, func(ctx context.Context) error {
+	return func(ctx context.Context) error {
 		if err := refetch(ctx, c); err != nil {
 			return err
 		}
@@ -230,7 +245,14 @@ func assertGrown(t *testing.T, c *corev1.PersistentVolumeClaim, p *corev1.Pod, s
 			return fmt.Errorf("capacity is %s, conditions %+v", got.String(), c.Status.Conditions)
 		}
 		return errors.Join(notCondition(c, corev1.PersistentVolumeClaimResizing), notCondition(c, corev1.PersistentVolumeClaimFileSystemResizePending))
-	})
+	}
+}
+
+// assertGrown checks the end of the way to a larger volume, and the events on it.
+func assertGrown(t *testing.T, c *corev1.PersistentVolumeClaim, p *corev1.Pod, size string) {
+	t.Helper()
+	want := resource.MustParse(size)
+	await(t, "claim has grown to "+size, capacityOf(c, size))
 	for _, reason := range []string{"Resizing", "FileSystemResizeSuccessful"} {
 		await(t, "event "+reason, event(c, reason))
 	}
@@ -254,7 +276,8 @@ func sizeOf(t *testing.T, p *corev1.Pod) int64 {
 	return kib * 1024
 }
 
-// detached is nil when no attachment of the volume is left.
+// detached is nil when no attachment of the volume is left, nor the attacher's
+// finalizer on it.
 func detached(pv *corev1.PersistentVolume) func(context.Context) error {
 	return func(ctx context.Context) error {
 		list, err := attachments(ctx, pv.Name)
@@ -263,6 +286,12 @@ func detached(pv *corev1.PersistentVolume) func(context.Context) error {
 		}
 		if len(list) > 0 {
 			return fmt.Errorf("%s is attached to %s", pv.Name, list[0].Spec.NodeName)
+		}
+		if err := refetch(ctx, pv); err != nil {
+			return err
+		}
+		if slices.Contains(pv.Finalizers, finAttacher(pv.Spec.CSI.Driver)) {
+			return fmt.Errorf("%s still has the attacher's finalizer", pv.Name)
 		}
 		return nil
 	}

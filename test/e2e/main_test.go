@@ -79,7 +79,7 @@ func connect(ctx context.Context) error {
 	return shared.pickNodes(ctx)
 }
 
-// pickNodes takes the first two ready nodes by name.
+// pickNodes takes the first two nodes by name that are ready and take any pod.
 func (c *cluster) pickNodes(ctx context.Context) error {
 	var list corev1.NodeList
 	if err := c.List(ctx, &list); err != nil {
@@ -87,13 +87,13 @@ func (c *cluster) pickNodes(ctx context.Context) error {
 	}
 	var names []string
 	for i := range list.Items {
-		if nodeReady(&list.Items[i]) && !list.Items[i].Spec.Unschedulable {
+		if nodeReady(&list.Items[i]) && !repels(&list.Items[i]) {
 			names = append(names, list.Items[i].Name)
 		}
 	}
 	slices.Sort(names)
 	if len(names) < 2 {
-		return fmt.Errorf("the flow needs two ready nodes, found %v", names)
+		return fmt.Errorf("the flow needs two ready nodes without taints, found %v", names)
 	}
 	c.nodeA, c.nodeB = names[0], names[1]
 	return nil
@@ -102,6 +102,14 @@ func (c *cluster) pickNodes(ctx context.Context) error {
 func nodeReady(n *corev1.Node) bool {
 	return slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
 		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// repels tells whether a node takes no pod without a toleration; a cordon is such a
+// taint too.
+func repels(n *corev1.Node) bool {
+	return slices.ContainsFunc(n.Spec.Taints, func(taint corev1.Taint) bool {
+		return taint.Effect != corev1.TaintEffectPreferNoSchedule
 	})
 }
 

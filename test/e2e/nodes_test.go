@@ -47,9 +47,13 @@ func (tool nodeTool) act(ctx context.Context, verb, node string) error {
 }
 
 // guardSingleHolder watches all attachments while the test runs and fails it if
-// two nodes are ever told at once that they hold one volume.
+// two nodes are ever told at once that they hold one volume. On the local cluster
+// it also keeps asking the nodes what they have attached.
 func guardSingleHolder(t *testing.T) {
 	t.Helper()
+	if shared.nodes != "" {
+		guardNodes(t)
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	w, err := shared.clientset.StorageV1().VolumeAttachments().Watch(ctx, metav1.ListOptions{})
 	if err != nil {

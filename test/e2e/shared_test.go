@@ -19,7 +19,8 @@ import (
 )
 
 // sharedDeployment is the deployment that most tests use: made by the first,
-// removed after the last. It has a class for ext4 and one for xfs.
+// removed after the last. It has a class for ext4, one for xfs, and one that binds
+// at once.
 func sharedDeployment(t *testing.T) *v1alpha1.CSIDriverDeployment {
 	t.Helper()
 	d := poolDeployment(driverName)
@@ -31,6 +32,7 @@ func sharedDeployment(t *testing.T) *v1alpha1.CSIDriverDeployment {
 		d.Spec.StorageClasses[i].AllowVolumeExpansion = new(true)
 		d.Spec.StorageClasses[i].VolumeBindingMode = new(storagev1.VolumeBindingWaitForFirstConsumer)
 	}
+	d.Spec.StorageClasses = append(d.Spec.StorageClasses, v1alpha1.StorageClass{Name: driverName + "-immediate"})
 	if err := shared.Create(t.Context(), d); err != nil && !apierrors.IsAlreadyExists(err) {
 		t.Fatalf("creating %s: %v", d.Name, err)
 	}

@@ -6,8 +6,12 @@
 package e2e
 
 import (
-	"strings"
+	"context"
+	"fmt"
+	"strconv"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 func TestRawBlockVolume(t *testing.T) {
@@ -16,15 +20,37 @@ func TestRawBlockVolume(t *testing.T) {
 	c := blockClaim("block", classOf(d), "64Mi")
 	create(t, c)
 	first := started(t, "block-a", shared.nodeA, c, idle)
-	mustPodExec(t, first, "sh", "-c", "echo block-content | dd of=/dev/data bs=4096 conv=sync,fsync 2>/dev/null")
+	writeBlock(t, first, "block-content")
 	get(t, c)
 	pv := pvOf(t, c)
 	remove(t, first)
 	await(t, "volume is detached", detached(pv))
 
 	second := started(t, "block-b", shared.nodeB, c, idle)
-	if got := mustPodExec(t, second, "sh", "-c", "dd if=/dev/data bs=4096 count=1 2>/dev/null | tr -d '\\0'"); !strings.Contains(got, "block-content") {
-		t.Errorf("device holds %q, want block-content", got)
+	wantBlock(t, second, "block-content")
+	request(t, c, "128Mi")
+	await(t, "the device has grown under the pod", func(ctx context.Context) error {
+		got, err := podExec(ctx, second, "blockdev", "--getsize64", "/dev/data")
+		if err == nil && got != strconv.Itoa(128<<20) {
+			err = fmt.Errorf("it has %s bytes", got)
+		}
+		return err
+	})
+	await(t, "claim has grown", capacityOf(c, "128Mi"))
+	wantBlock(t, second, "block-content")
+}
+
+// writeBlock writes a word to the start of a pod's device.
+func writeBlock(t *testing.T, p *corev1.Pod, word string) {
+	t.Helper()
+	mustPodExec(t, p, "sh", "-c", "echo "+word+" | dd of=/dev/data bs=4096 conv=sync,fsync 2>/dev/null")
+}
+
+// wantBlock reads what writeBlock wrote.
+func wantBlock(t *testing.T, p *corev1.Pod, word string) {
+	t.Helper()
+	if got := mustPodExec(t, p, "sh", "-c", "dd if=/dev/data bs=4096 count=1 2>/dev/null | tr -d '\\0'"); got != word {
+		t.Errorf("device holds %q, want %q", got, word)
 	}
 }
 

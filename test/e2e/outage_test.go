@@ -1,0 +1,119 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// restarted is nil when a pod's container was started anew.
+func restarted(p *corev1.Pod, node string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := running(p, node)(ctx); err != nil {
+			return err
+		}
+		if n := p.Status.ContainerStatuses[0].RestartCount; n == 0 {
+			return errors.New("it still counts no restart")
+		}
+		return nil
+	}
+}
+
+// A node that was rebooted attaches and mounts its volumes anew, and nothing is
+// lost: neither of a file system nor of a raw block volume.
+func TestRebootedNode(t *testing.T) {
+	if shared.nodes == "" {
+		t.Skip("rebooting a node needs the local cluster's tool")
+	}
+	d := sharedDeployment(t)
+	files, device := claim("reboot", classOf(d), "64Mi"), blockClaim("reboot-block", classOf(d), "64Mi")
+	create(t, files)
+	create(t, device)
+	p := started(t, "reboot", shared.nodeB, files, idle)
+	q := started(t, "reboot-block", shared.nodeB, device, idle)
+	mustPodExec(t, p, "sh", "-c", "echo survives >/data/kept && sync")
+	writeBlock(t, q, "survives")
+	get(t, files)
+	get(t, device)
+	volumes := []*corev1.PersistentVolume{pvOf(t, files), pvOf(t, device)}
+	var before []string
+	for _, pv := range volumes {
+		before = append(before, deviceOf(t, shared.nodeB, pv))
+	}
+
+	onNode(t, "reboot", shared.nodeB)
+	await(t, "pod was started anew", restarted(p, shared.nodeB))
+	await(t, "pod with a device was started anew", restarted(q, shared.nodeB))
+	if got := mustPodExec(t, p, "cat", "/data/kept"); got != "survives" {
+		t.Errorf("file holds %q after the reboot", got)
+	}
+	wantBlock(t, q, "survives")
+	for i, pv := range volumes {
+		if deviceOf(t, shared.nodeB, pv) == before[i] {
+			t.Errorf("%s is attached by the device from before the reboot", pv.Name)
+		}
+	}
+	await(t, "deployment is Ready again", ready(d))
+}
+
+// A node whose kubelet and containers died keeps its mounts, and goes on with them
+// once it is started.
+func TestStoppedNode(t *testing.T) {
+	if shared.nodes == "" {
+		t.Skip("stopping a node needs the local cluster's tool")
+	}
+	d := sharedDeployment(t)
+	c := claim("stopped-node", classOf(d), "64Mi")
+	create(t, c)
+	p := started(t, "stopped-node", shared.nodeB, c, writing)
+	get(t, c)
+	pv := pvOf(t, c)
+	before := deviceOf(t, shared.nodeB, pv)
+
+	t.Cleanup(func() { onNode(t, "start", shared.nodeB) })
+	onNode(t, "stop", shared.nodeB)
+	await(t, shared.nodeB+" is NotReady", nodeIs(shared.nodeB, false))
+	if got := holdersOf(t, pv); len(got) != 1 || got[0] != shared.nodeB {
+		t.Errorf("attached to %v, want %s alone", got, shared.nodeB)
+	}
+
+	onNode(t, "start", shared.nodeB)
+	await(t, shared.nodeB+" is Ready", nodeIs(shared.nodeB, true))
+	await(t, "pod was started anew", restarted(p, shared.nodeB))
+	keepsWriting(t, p)
+	if deviceOf(t, shared.nodeB, pv) != before {
+		t.Error("the volume was attached anew while it was mounted")
+	}
+	await(t, "deployment is Ready again", ready(d))
+}
+
+// onNode lets the local cluster do something with a node.
+func onNode(t *testing.T, verb, node string) {
+	t.Helper()
+	if err := shared.nodes.act(context.WithoutCancel(t.Context()), verb, node); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// nodeIs is nil when the node's readiness is as wanted.
+func nodeIs(name string, want bool) func(context.Context) error {
+	return func(ctx context.Context) error {
+		var n corev1.Node
+		n.Name = name
+		if err := refetch(ctx, &n); err != nil {
+			return err
+		}
+		if nodeReady(&n) != want {
+			return fmt.Errorf("ready is %t", !want)
+		}
+		return nil
+	}
+}
