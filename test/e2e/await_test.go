@@ -50,7 +50,7 @@ func situation(t *testing.T) string {
 		{"get", "pv,volumeattachments,csinodes"},
 		{"get", "events", "-A", "--sort-by=.lastTimestamp"},
 		{"logs", "-n", operatorNamespace, "deployment/csi-operator", "--tail=40"},
-		{"logs", "-A", "-l", "app.kubernetes.io/name=csi-driver", "--all-containers", "--prefix", "--tail=15", "--max-log-requests=100"},
+		{"logs", "-n", operatorNamespace, "-l", "app.kubernetes.io/name=csi-driver", "--all-containers", "--prefix", "--tail=15", "--max-log-requests=100"},
 	} {
 		fmt.Fprintf(&out, "--- kubectl %s\n", strings.Join(args, " "))
 		text, err := exec.Command(shared.kubectl, args...).CombinedOutput()

@@ -276,8 +276,7 @@ func sizeOf(t *testing.T, p *corev1.Pod) int64 {
 	return kib * 1024
 }
 
-// detached is nil when no attachment of the volume is left, nor the attacher's
-// finalizer on it.
+// detached is nil when no attachment of the volume is left.
 func detached(pv *corev1.PersistentVolume) func(context.Context) error {
 	return func(ctx context.Context) error {
 		list, err := attachments(ctx, pv.Name)
@@ -286,12 +285,6 @@ func detached(pv *corev1.PersistentVolume) func(context.Context) error {
 		}
 		if len(list) > 0 {
 			return fmt.Errorf("%s is attached to %s", pv.Name, list[0].Spec.NodeName)
-		}
-		if err := refetch(ctx, pv); err != nil {
-			return err
-		}
-		if slices.Contains(pv.Finalizers, finAttacher(pv.Spec.CSI.Driver)) {
-			return fmt.Errorf("%s still has the attacher's finalizer", pv.Name)
 		}
 		return nil
 	}
