@@ -30,7 +30,6 @@ const (
 	annBoundByCtrl     = "pv.kubernetes.io/bound-by-controller"
 	annProvisionedBy   = "pv.kubernetes.io/provisioned-by"
 	annNodeID          = "csi.alpha.kubernetes.io/node-id"
-	annPreResize       = "volume.alpha.kubernetes.io/pre-resize-capacity"
 	finPVCProtection   = "kubernetes.io/pvc-protection"
 	finPVProtection    = "kubernetes.io/pv-protection"
 	finProvisioner     = "external-provisioner.volume.kubernetes.io/finalizer"
@@ -82,8 +81,6 @@ func volumeFollowsItsPod(t *testing.T, name, fsType string) {
 	if fsType != "xfs" {
 		request(t, c, "700Mi")
 		await(t, "claim waits for a pod to finish growing", growthPending(c))
-		get(t, pv)
-		wantAnnotations(t, pv, map[string]string{annPreResize: "400Mi"})
 	}
 	second := started(t, name+"-b", shared.nodeB, c, idle)
 	if read := mustPodExec(t, second, "md5sum", "/data/blob"); read != written {
