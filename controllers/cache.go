@@ -6,51 +6,50 @@ package controllers
 import (
 	"fmt"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
-// CacheOptions decide what of the cluster the operator holds in memory: of its
-// own objects what health reads, of others' little more than names. A read of
-// a kind that is not watched fails instead of starting a watch unnoticed.
+// CacheOptions decide what of the cluster the operator holds in memory: its own
+// objects with their managed fields, by which a plan tells whose is what; of
+// others' little more than names. A read of a kind that is not watched fails
+// instead of starting a watch unnoticed.
 func CacheOptions() (cache.Options, error) {
 	owned, err := labels.NewRequirement(v1alpha1.LabelDeployment, selection.Exists, nil)
 	if err != nil {
 		return cache.Options{}, fmt.Errorf("selecting owned objects: %w", err)
 	}
 	ours := labels.NewSelector().Add(*owned)
-	meta := cache.ByObject{Transform: stripMeta}
-	ownedMeta := cache.ByObject{Label: ours, Transform: stripMeta}
-	shared := new(true) // lists are only read, so they need no copies
+	shared := new(true) // what the cache holds is only read, so it needs no copies
+	byObject := map[client.Object]cache.ByObject{
+		&corev1.Pod{}:                 {Label: ours, Transform: transform(stripPod), UnsafeDisableDeepCopy: shared},
+		&storagev1.CSINode{}:          {Transform: transform(stripCSINode), UnsafeDisableDeepCopy: shared},
+		&corev1.PersistentVolume{}:    {Transform: transform(stripVolume), UnsafeDisableDeepCopy: shared},
+		&storagev1.VolumeAttachment{}: {Transform: transform(stripAttachment), UnsafeDisableDeepCopy: shared},
+		&corev1.Namespace{}:           {Transform: stripMeta},
+	}
+	for _, kind := range desired.Kinds() {
+		o := &unstructured.Unstructured{}
+		o.SetGroupVersionKind(kind)
+		c := cache.ByObject{Transform: transform(stripOwned), UnsafeDisableDeepCopy: shared}
+		if kind.Group != storagev1.GroupName { // whose names anybody may choose
+			c.Label = ours
+		}
+		byObject[o] = c
+	}
 	return cache.Options{
 		ReaderFailOnMissingInformer: true,
 		DefaultTransform:            cache.TransformStripManagedFields(),
-		ByObject: map[client.Object]cache.ByObject{
-			&appsv1.Deployment{}:          {Label: ours, Transform: transform(stripDeployment)},
-			&appsv1.DaemonSet{}:           {Label: ours, Transform: transform(stripDaemonSet)},
-			&corev1.Pod{}:                 {Label: ours, Transform: transform(stripPod), UnsafeDisableDeepCopy: shared},
-			&storagev1.CSINode{}:          {Transform: transform(stripCSINode), UnsafeDisableDeepCopy: shared},
-			&corev1.PersistentVolume{}:    {Transform: transform(stripVolume), UnsafeDisableDeepCopy: shared},
-			&storagev1.VolumeAttachment{}: {Transform: transform(stripAttachment), UnsafeDisableDeepCopy: shared},
-
-			&corev1.ServiceAccount{}:     ownedMeta,
-			&rbacv1.Role{}:               ownedMeta,
-			&rbacv1.RoleBinding{}:        ownedMeta,
-			&rbacv1.ClusterRole{}:        ownedMeta,
-			&rbacv1.ClusterRoleBinding{}: ownedMeta,
-			&storagev1.CSIDriver{}:       meta,
-			&storagev1.StorageClass{}:    meta,
-			&corev1.Namespace{}:          meta,
-		},
+		ByObject:                    byObject,
 	}, nil
 }
 

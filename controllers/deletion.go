@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
-	"github.com/csi-operator/csi-operator/internal/apply"
 	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
@@ -55,6 +54,9 @@ func (r *Reconciler) remove(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	if err != nil {
 		return reconcile.Result{}, stuck(d, err)
 	}
+	if d.Spec.ManagementState == v1alpha1.Unmanaged {
+		return reconcile.Result{}, r.release(ctx, d, owned)
+	}
 	if len(owned) > 0 {
 		blocked, err := r.gate(ctx, d)
 		if err != nil {
@@ -79,13 +81,24 @@ func (r *Reconciler) remove(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	}
 	if waiting != "" {
 		progress(d, waiting)
-		return reconcile.Result{RequeueAfter: afterWaiting}, r.assess(ctx, d, rowsOf(d), apply.Report{})
+		return reconcile.Result{RequeueAfter: afterWaiting}, r.assess(ctx, d, rowsOf(d))
 	}
 	if err := r.applier.DeleteLeases(ctx, d.Name, desired.Namespace(d, r.facts)); err != nil {
 		return reconcile.Result{}, stuck(d, err)
 	}
 	r.admitted.forget(d.UID)
+	r.ledger.forget(d.UID)
 	return reconcile.Result{}, r.removeFinalizer(ctx, d)
+}
+
+// release leaves everything of a driver running and gives up the claim on it.
+func (r *Reconciler) release(ctx context.Context, d *v1alpha1.CSIDriverDeployment, owned []metav1.PartialObjectMetadata) error {
+	if err := r.applier.Release(ctx, owned); err != nil {
+		return stuck(d, err)
+	}
+	r.admitted.forget(d.UID)
+	r.ledger.forget(d.UID)
+	return r.removeFinalizer(ctx, d)
 }
 
 // removeStages goes as far as it can and says what it waits for; empty if all
@@ -127,7 +140,7 @@ func (r *Reconciler) podsOf(ctx context.Context, driver, component string) ([]me
 // nodeOf is the node of a pod as far as the cache knows it.
 func (r *Reconciler) nodeOf(ctx context.Context, pod *metav1.PartialObjectMetadata) (string, error) {
 	cached := &corev1.Pod{}
-	_, err := r.get(ctx, client.ObjectKeyFromObject(pod), cached)
+	_, err := get(ctx, r.client, client.ObjectKeyFromObject(pod), cached)
 	return cached.Spec.NodeName, err
 }
 

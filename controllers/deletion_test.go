@@ -273,7 +273,7 @@ func TestRemovalOfBrokenDrivers(t *testing.T) {
 		"foreigncsidriver": func(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
 			awaitCalm(t, cluster.operator, d)
 			o := &storagev1.CSIDriver{ObjectMeta: metav1.ObjectMeta{Name: d.Name}}
-			merge(t, o, map[string]any{"metadata": map[string]any{"labels": map[string]any{v1alpha1.LabelDeployment: nil}}})
+			merge(t, o, map[string]any{"metadata": map[string]any{"labels": map[string]any{v1alpha1.LabelDeployment: "other.example.com"}}})
 			awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonConflict)
 		},
 	} {

@@ -10,23 +10,23 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
-	"github.com/csi-operator/csi-operator/internal/apply"
 	"github.com/csi-operator/csi-operator/internal/desired"
 	"github.com/csi-operator/csi-operator/internal/health"
+	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
-// assess judges what runs, after what was just applied, and keeps the result in
-// the object's status.
-func (r *Reconciler) assess(ctx context.Context, d *v1alpha1.CSIDriverDeployment, rows []desired.Row, applied apply.Report) error {
+// assess judges what runs and keeps the result in the object's status.
+func (r *Reconciler) assess(ctx context.Context, d *v1alpha1.CSIDriverDeployment, rows []desired.Row) error {
 	observed, err := r.gather(ctx, d)
 	if err != nil {
 		return err
 	}
-	outdate(observed, applied)
+	expect(observed, r.ledger.records(d))
 	keep(d, health.Assess(d.Name, rows, observed))
 	return nil
 }
@@ -42,14 +42,14 @@ func (r *Reconciler) gather(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 		namespace  = desired.Namespace(d, r.facts)
 		names      = desired.NamesOf(d.Name)
 	)
-	found, err := r.get(ctx, client.ObjectKey{Namespace: namespace, Name: names.Controller}, controller)
+	found, err := r.workload(ctx, "Deployment", client.ObjectKey{Namespace: namespace, Name: names.Controller}, controller)
 	if err != nil {
 		return o, err
 	}
 	if found {
 		o.Controller = controller
 	}
-	found, err = r.get(ctx, client.ObjectKey{Namespace: namespace, Name: names.Node}, nodes)
+	found, err = r.workload(ctx, "DaemonSet", client.ObjectKey{Namespace: namespace, Name: names.Node}, nodes)
 	if err != nil {
 		return o, err
 	}
@@ -67,27 +67,32 @@ func (r *Reconciler) gather(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	return o, nil
 }
 
-// outdate makes known which workloads have a newer template than the cache has
-// seen: their status tells of the old one.
-func outdate(o health.Observed, applied apply.Report) {
-	for _, a := range applied.Applied {
-		switch {
-		case a.Kind == "Deployment" && o.Controller != nil:
-			o.Controller.Generation = max(o.Controller.Generation, a.Generation)
-		case a.Kind == "DaemonSet" && o.Nodes != nil:
-			o.Nodes.Generation = max(o.Nodes.Generation, a.Generation)
-		}
+// workload reads a workload and says whether it is there. The cache keeps the whole
+// object, for the plan.
+func (r *Reconciler) workload(ctx context.Context, kind string, key client.ObjectKey, into client.Object) (bool, error) {
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind(kind))
+	found, err := get(ctx, r.cache, key, u)
+	if err != nil || !found {
+		return false, err
 	}
-}
-
-// get reads an object and says whether it is there.
-func (r *Reconciler) get(ctx context.Context, key client.ObjectKey, into client.Object) (bool, error) {
-	err := r.client.Get(ctx, key, into)
-	if apierrors.IsNotFound(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("reading %T %s: %w", into, key, err)
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, into); err != nil {
+		return false, fmt.Errorf("reading %s %s: %w", kind, key, err)
 	}
 	return true, nil
+}
+
+// expect makes known which generation of the workloads came of what was applied
+// last: the cache may show an older one, whose status tells of an older template, and
+// others cause newer ones that change nothing.
+func expect(o health.Observed, records map[plan.Ref]plan.Record) {
+	for ref, record := range records {
+		switch {
+		case record.Generation == 0:
+		case ref.Kind == "Deployment" && o.Controller != nil:
+			o.Controller.Generation = record.Generation
+		case ref.Kind == "DaemonSet" && o.Nodes != nil:
+			o.Nodes.Generation = record.Generation
+		}
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/apply"
 	"github.com/csi-operator/csi-operator/internal/desired"
+	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
 // everything is the choice of objects of a deployment that stays.
@@ -29,15 +30,46 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 	markSpecValid(d, err)
 	if err != nil {
 		markSpecInvalidApplied(d)
-		return reconcile.Result{}, r.assess(ctx, d, rowsOf(d), apply.Report{})
+		return reconcile.Result{}, r.assess(ctx, d, rowsOf(d))
 	}
-	report, applyErr := r.apply(ctx, filter(set, chosen))
-	markApplied(d, report, applyErr)
+	behind, applyErr := r.execute(ctx, d, filter(set, chosen))
 	d.Status.Driver = driverStatus(set)
-	if err := r.assess(ctx, d, set.Rows, report); err != nil {
+	if err := r.assess(ctx, d, set.Rows); err != nil {
 		return reconcile.Result{}, errors.Join(applyErr, err)
 	}
-	return afterApply(applyErr)
+	result, err := afterApply(applyErr)
+	if behind && result.IsZero() {
+		result.RequeueAfter = settle
+	}
+	return result, err
+}
+
+// execute plans, does what is planned if it may, and tells of it in the status. It
+// returns whether the cache has yet to show something of it.
+func (r *Reconciler) execute(ctx context.Context, d *v1alpha1.CSIDriverDeployment, set desired.Set) (bool, error) {
+	p, live, behind, err := r.plan(ctx, d, set)
+	if err != nil {
+		markApplied(d, len(set.Objects), err)
+		return behind, err
+	}
+	if !managed(d) {
+		markPlanned(d, len(set.Objects), p)
+		return behind, r.list(d, set, p, live, apply.Report{})
+	}
+	d.Status.Plan = nil
+	err = r.checkNamespace(ctx, set.Namespace)
+	var report apply.Report
+	if err == nil && len(p) > 0 {
+		report, err = r.apply(ctx, p)
+	}
+	err = errors.Join(err, r.ledger.note(d, p, report))
+	markApplied(d, len(set.Objects), err)
+	return behind || len(report.Applied) > 0, errors.Join(err, r.list(d, set, p, live, report))
+}
+
+// managed tells whether the operator may write anything of a driver.
+func managed(d *v1alpha1.CSIDriverDeployment) bool {
+	return d.Spec.ManagementState == "" || d.Spec.ManagementState == v1alpha1.Managed
 }
 
 // render returns what is to be there; a desired.InvalidError tells the author
@@ -53,12 +85,14 @@ func (r *Reconciler) render(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	return set, nil
 }
 
-func (r *Reconciler) apply(ctx context.Context, set desired.Set) (apply.Report, error) {
-	report, err := r.applier.Apply(ctx, set)
+func (r *Reconciler) apply(ctx context.Context, p plan.Plan) (apply.Report, error) {
+	report, err := r.applier.Apply(ctx, p)
 	if len(report.Removed) > 0 {
 		log.FromContext(ctx).Info("Removed objects that left the spec", "objects", report.Removed)
 	}
-	log.FromContext(ctx).V(1).Info("Applied objects", "count", len(report.Applied))
+	for _, change := range p {
+		log.FromContext(ctx).V(1).Info("Changed an object", "object", change.Ref.String(), "action", change.Action, "fields", change.Fields)
+	}
 	return report, err
 }
 
@@ -94,6 +128,7 @@ func reasonOf(err error) string {
 		namespace *apply.NamespaceError
 		denied    *apply.DeniedError
 		refused   *apply.RefusedError
+		blocked   *apply.BlockedError
 	)
 	switch {
 	case err == nil:
@@ -106,6 +141,8 @@ func reasonOf(err error) string {
 		return v1alpha1.ReasonRBACDenied
 	case errors.As(err, &refused):
 		return v1alpha1.ReasonApplyRefused
+	case errors.As(err, &blocked):
+		return v1alpha1.ReasonBlocked
 	default:
 		return v1alpha1.ReasonApplyFailed
 	}

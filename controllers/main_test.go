@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -48,7 +49,14 @@ var cluster struct {
 	operator *operator
 }
 
+// parallel is how many tests run at once: they wait more than they work.
+const parallel = "8"
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", parallel); err != nil {
+		panic(err)
+	}
 	code, err := runTests(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -127,10 +135,11 @@ func operatorRole() (*rbacv1.ClusterRole, error) {
 // operator is a running manager with no rights but those of the operator's
 // account.
 type operator struct {
-	client  client.Client // reads come from its cache
-	traffic *traffic
-	cancel  context.CancelFunc
-	done    chan error
+	client     client.Client // reads come from its cache
+	reconciler *Reconciler
+	traffic    *traffic
+	cancel     context.CancelFunc
+	done       chan error
 }
 
 func startOperator() (*operator, error) {
@@ -159,7 +168,8 @@ func startOperator() (*operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := Add(mgr, facts); err != nil {
+	o.reconciler = newReconciler(mgr, facts)
+	if err := o.reconciler.addTo(mgr); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -176,23 +186,43 @@ func (o *operator) stop() error {
 	return <-o.done
 }
 
-// traffic is every request that an operator sent, apart from watches and
-// events.
+// traffic is every request that an operator sent, apart from watches; events are
+// only counted.
 type traffic struct {
-	mu   sync.Mutex
-	sent []string
+	mu     sync.Mutex
+	sent   []string
+	events int
 }
 
 func (t *traffic) record(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		if !r.URL.Query().Has("watch") && !strings.Contains(r.URL.Path, "/events.k8s.io/") {
-			t.mu.Lock()
+		t.mu.Lock()
+		switch {
+		case r.URL.Query().Has("watch"):
+		case strings.Contains(r.URL.Path, "/events.k8s.io/"):
+			t.events++
+		default:
 			t.sent = append(t.sent, r.Method+" "+r.URL.Path)
-			t.mu.Unlock()
 		}
+		t.mu.Unlock()
 		return next.RoundTrip(r)
 	})
 }
+
+// total counts all requests, with those for events.
+func (t *traffic) total() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.sent) + t.events
+}
+
+func (t *traffic) all() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.sent)
+}
+
+func (t *traffic) last(n int) []string { return last(t.all(), n) }
 
 // about are, in order, the requests for objects of the given names and for
 // their status.

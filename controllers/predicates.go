@@ -37,11 +37,17 @@ func unversioned(o client.Object) client.Object {
 	return c
 }
 
-// unseen passes all but creations. It suits kinds whose content is not read:
-// what is created there is our own work, or is seen when a driver that wants it
-// is reconciled.
-func unseen() predicate.Predicate {
-	return predicate.Funcs{CreateFunc: func(event.CreateEvent) bool { return false }}
+// noticed passes what changes an object that the operator applies, and lets the
+// ledger know of what is gone.
+func (r *Reconciler) noticed() predicate.Predicate {
+	p := predicate.Funcs{
+		UpdateFunc: altered().Update,
+		DeleteFunc: func(e event.DeleteEvent) bool {
+			r.ledger.gone(e.Object)
+			return true
+		},
+	}
+	return p
 }
 
 // born passes creations and deletions, and the beginning of a deletion.

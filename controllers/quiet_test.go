@@ -4,9 +4,14 @@
 package controllers
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -14,7 +19,8 @@ import (
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 )
 
-// TestQuiet runs alone, since it restarts the operator of all tests.
+// TestQuiet runs alone, since it counts every request of the operator, and restarts
+// it. TestForeignEdits is the other half: each owned field is healed by one write.
 func TestQuiet(t *testing.T) {
 	d := driver(t)
 	createNamespace(t, d.Spec.Namespace)
@@ -22,13 +28,81 @@ func TestQuiet(t *testing.T) {
 	d = healthy(t, d)
 	awaitCalm(t, cluster.operator, d)
 	before := versions(t, d)
-
-	serverSideApply(t, driver(t))
-	wake(t, cluster.operator, d)
-	if diff := cmp.Diff(before, versions(t, d)); diff != "" {
-		t.Errorf("a second reconcile wrote: -before, +after:\n%s", diff)
+	silent := func(what string, act func()) {
+		t.Helper()
+		sent := cluster.operator.traffic.total()
+		act()
+		for range 100 {
+			reconcileOnce(t, cluster.operator, d)
+		}
+		awaitCalm(t, cluster.operator, d)
+		if now := cluster.operator.traffic.total(); now != sent {
+			t.Errorf("%s: %d requests, the last ones %q", what, now-sent, cluster.operator.traffic.last(5))
+		}
 	}
 
+	silent("nothing happens", func() {})
+	silent("the same is applied again", func() { serverSideApply(t, driver(t)) })
+	if diff := cmp.Diff(before, versions(t, d)); diff != "" {
+		t.Errorf("-before, +after:\n%s", diff)
+	}
+	silent("100 patches of status that change no verdict", func() {
+		for i := range 100 {
+			beat(t, d, i)
+		}
+	})
+	silent("20 patches of an annotation", func() {
+		for i := range 20 {
+			o := deployment(t, d)
+			merge(t, o, map[string]any{"metadata": map[string]any{"annotations": map[string]any{"example.com/beat": strconv.Itoa(i)}}})
+		}
+		awaitSeen(t, d)
+	})
+
+	restart(t)
+	before = versions(t, d)
+	silent("the operator was started anew", func() {})
+	for _, s := range cluster.operator.traffic.all() {
+		if !strings.HasPrefix(s, "GET ") || len(requests(cluster.operator, d)) > 0 {
+			t.Errorf("a restart sent %s", s)
+		}
+	}
+	if diff := cmp.Diff(before, versions(t, d)); diff != "" {
+		t.Errorf("a restart wrote: -before, +after:\n%s", diff)
+	}
+}
+
+// beat changes of a Deployment's status what a controller changes all the time.
+func beat(t *testing.T, d *v1alpha1.CSIDriverDeployment, i int) {
+	t.Helper()
+	o := deployment(t, d)
+	o.Status.Conditions = []appsv1.DeploymentCondition{{
+		Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable", Message: strconv.Itoa(i),
+	}}
+	updateStatus(t, o)
+	if i == 99 {
+		awaitSeen(t, d)
+	}
+}
+
+// awaitSeen waits until the operator's cache shows the Deployment as it is.
+func awaitSeen(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
+	t.Helper()
+	want := deployment(t, d)
+	await(t, "the operator's cache is up to date", func() error {
+		u := &unstructured.Unstructured{}
+		u.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("Deployment"))
+		err := cluster.operator.reconciler.cache.Get(t.Context(), client.ObjectKeyFromObject(want), u)
+		if err == nil && u.GetResourceVersion() != want.ResourceVersion {
+			err = fmt.Errorf("version %s, want %s", u.GetResourceVersion(), want.ResourceVersion)
+		}
+		return err
+	})
+}
+
+// restart replaces the operator of all tests by a new one.
+func restart(t *testing.T) {
+	t.Helper()
 	if err := cluster.operator.stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -37,10 +111,6 @@ func TestQuiet(t *testing.T) {
 		t.Fatal(err)
 	}
 	cluster.operator = restarted
-	wake(t, restarted, d)
-	if diff := cmp.Diff(before, versions(t, d)); diff != "" {
-		t.Errorf("a restart wrote: -before, +after:\n%s", diff)
-	}
 }
 
 // serverSideApply does what kubectl apply --server-side does.

@@ -50,7 +50,7 @@ func ownRules() []rbacv1.PolicyRule {
 		own("", []string{"serviceaccounts"}, children...),
 		own("apps", []string{"deployments", "daemonsets"}, children...),
 		own("rbac.authorization.k8s.io", []string{"clusterroles", "clusterrolebindings", "roles", "rolebindings"}, children...),
-		own("storage.k8s.io", []string{"csidrivers", "storageclasses"}, append(children, "get")...), // before the first write
+		own("storage.k8s.io", []string{"csidrivers", "storageclasses"}, children...),
 		// What it looks at.
 		own("", []string{"namespaces", "pods", "persistentvolumes"}, watched...),
 		own("storage.k8s.io", []string{"csinodes", "volumeattachments"}, watched...),

@@ -38,8 +38,10 @@ const (
 // Reconciler brings the cluster to what a CSIDriverDeployment says.
 type Reconciler struct {
 	client   client.Client // reads come from the cache
+	cache    client.Reader // of the objects that the operator applies, as a whole
 	live     client.Reader
 	applier  *apply.Applier
+	ledger   *ledger
 	recorder events.EventRecorder
 	facts    desired.Facts
 	admitted admissions
@@ -52,7 +54,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=apps,resources=deployments;daemonsets,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterroles;clusterrolebindings;roles;rolebindings,verbs=list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=storage.k8s.io,resources=csidrivers;storageclasses,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=storage.k8s.io,resources=csidrivers;storageclasses,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=namespaces;pods;persistentvolumes,verbs=list;watch
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=csinodes;volumeattachments,verbs=list;watch
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;delete
@@ -91,8 +93,10 @@ func (r *Reconciler) reconcile(ctx context.Context, d *v1alpha1.CSIDriverDeploym
 	if !d.DeletionTimestamp.IsZero() {
 		return r.remove(ctx, d)
 	}
-	if err := r.addFinalizer(ctx, d); err != nil {
-		return reconcile.Result{}, err
+	if managed(d) {
+		if err := r.addFinalizer(ctx, d); err != nil {
+			return reconcile.Result{}, err
+		}
 	}
 	return r.install(ctx, d, everything)
 }

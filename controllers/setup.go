@@ -7,15 +7,13 @@ import (
 	"fmt"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -51,13 +49,22 @@ func Scheme() (*runtime.Scheme, error) {
 // Add adds the controller to a manager whose scheme is Scheme and whose cache
 // has CacheOptions.
 func Add(mgr manager.Manager, facts desired.Facts) error {
-	r := &Reconciler{
+	return newReconciler(mgr, facts).addTo(mgr)
+}
+
+func newReconciler(mgr manager.Manager, facts desired.Facts) *Reconciler {
+	return &Reconciler{
 		client:   mgr.GetClient(),
+		cache:    mgr.GetCache(),
 		live:     mgr.GetAPIReader(),
+		ledger:   newLedger(),
 		applier:  apply.New(mgr.GetClient(), mgr.GetAPIReader()),
 		recorder: mgr.GetEventRecorder(name),
 		facts:    facts,
 	}
+}
+
+func (r *Reconciler) addTo(mgr manager.Manager) error {
 	b := builder.ControllerManagedBy(mgr).
 		Named(name).
 		For(&v1alpha1.CSIDriverDeployment{}, builder.WithPredicates(asked())).
@@ -77,18 +84,19 @@ func Add(mgr manager.Manager, facts desired.Facts) error {
 // watchOwned brings back what is taken away or edited, and tells how it does.
 func (r *Reconciler) watchOwned(b *builder.Builder) {
 	owner := handler.EnqueueRequestsFromMapFunc(toOwner)
-	for _, o := range []client.Object{&appsv1.Deployment{}, &appsv1.DaemonSet{}, &corev1.Pod{}} {
-		b.Watches(o, owner, builder.WithPredicates(altered()))
+	for _, kind := range desired.Kinds() {
+		mapped := owner
+		switch kind.Kind {
+		case "CSIDriver":
+			mapped = handler.EnqueueRequestsFromMapFunc(r.toClaimants(wantsDriver))
+		case "StorageClass":
+			mapped = handler.EnqueueRequestsFromMapFunc(r.toClaimants(wantsClass))
+		}
+		o := &unstructured.Unstructured{}
+		o.SetGroupVersionKind(kind)
+		b.Watches(o, mapped, builder.WithPredicates(r.noticed()))
 	}
-	for _, o := range []client.Object{
-		&corev1.ServiceAccount{}, &rbacv1.Role{}, &rbacv1.RoleBinding{}, &rbacv1.ClusterRole{}, &rbacv1.ClusterRoleBinding{},
-	} {
-		b.WatchesMetadata(o, owner, builder.WithPredicates(unseen()))
-	}
-	b.WatchesMetadata(&storagev1.CSIDriver{}, handler.EnqueueRequestsFromMapFunc(r.toClaimants(wantsDriver)),
-		builder.WithPredicates(unseen()))
-	b.WatchesMetadata(&storagev1.StorageClass{}, handler.EnqueueRequestsFromMapFunc(r.toClaimants(wantsClass)),
-		builder.WithPredicates(unseen()))
+	b.Watches(&corev1.Pod{}, owner, builder.WithPredicates(altered()))
 }
 
 // watchOthers looks at what drivers depend on and do not own.

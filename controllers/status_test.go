@@ -19,8 +19,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
-	"github.com/csi-operator/csi-operator/internal/apply"
 	"github.com/csi-operator/csi-operator/internal/health"
+	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
 func TestCrashingContainer(t *testing.T) {
@@ -95,37 +95,35 @@ func TestRolloutIsNotReady(t *testing.T) {
 	awaitCondition(t, d, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 }
 
-// TestCacheBehindAnApply: what was applied is newer than what the cache shows.
-func TestCacheBehindAnApply(t *testing.T) {
+// TestGenerationOfTheLastApply counts: the cache may be behind it, and others may
+// cause later ones.
+func TestGenerationOfTheLastApply(t *testing.T) {
 	observed := func(generation int64) health.Observed {
 		about := metav1.ObjectMeta{Generation: generation}
 		return health.Observed{Controller: &appsv1.Deployment{ObjectMeta: about}, Nodes: &appsv1.DaemonSet{ObjectMeta: about}}
 	}
-	report := func(controller, nodes int64) apply.Report {
-		return apply.Report{Applied: []apply.Applied{
-			{Object: apply.Object{Kind: "Deployment"}, Generation: controller},
-			{Object: apply.Object{Kind: "DaemonSet"}, Generation: nodes},
-		}}
+	records := func(controller, nodes int64) map[plan.Ref]plan.Record {
+		return map[plan.Ref]plan.Record{{Kind: "Deployment"}: {Generation: controller}, {Kind: "DaemonSet"}: {Generation: nodes}, {Kind: "Role"}: {}}
 	}
 	cases := map[string]struct {
-		cached            health.Observed
-		applied           apply.Report
+		records           map[plan.Ref]plan.Record
 		controller, nodes int64
 	}{
-		"NothingApplied": {observed(3), apply.Report{}, 3, 3},
-		"Unchanged":      {observed(3), report(3, 3), 3, 3},
-		"Changed":        {observed(3), report(4, 5), 4, 5},
-		"CacheIsAhead":   {observed(3), report(2, 2), 3, 3},
+		"NothingApplied": {nil, 3, 3},
+		"NotCounted":     {records(0, 0), 3, 3},
+		"CacheIsBehind":  {records(4, 5), 4, 5},
+		"OthersWereAtIt": {records(2, 1), 2, 1},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			outdate(tc.cached, tc.applied)
-			if c, n := tc.cached.Controller.Generation, tc.cached.Nodes.Generation; c != tc.controller || n != tc.nodes {
+			o := observed(3)
+			expect(o, tc.records)
+			if c, n := o.Controller.Generation, o.Nodes.Generation; c != tc.controller || n != tc.nodes {
 				t.Errorf("generations %d and %d, want %d and %d", c, n, tc.controller, tc.nodes)
 			}
 		})
 	}
-	outdate(health.Observed{}, report(1, 1)) // not in the cache yet
+	expect(health.Observed{}, records(1, 1)) // not in the cache yet
 }
 
 func TestUnregisteredNodes(t *testing.T) {

@@ -4,45 +4,76 @@
 package controllers
 
 import (
+	"maps"
+	"slices"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
 )
 
 // The functions of this file decide what of a kind is kept in memory, and
 // therefore which changes of it wake the operator: a change of what is dropped
 // is none.
 
-func stripDeployment(d *appsv1.Deployment) *appsv1.Deployment {
-	kept := &appsv1.Deployment{
-		ObjectMeta: identity(d),
-		Spec:       appsv1.DeploymentSpec{Replicas: d.Spec.Replicas},
-		Status: appsv1.DeploymentStatus{
-			ObservedGeneration: d.Status.ObservedGeneration,
-			UpdatedReplicas:    d.Status.UpdatedReplicas,
-			ReadyReplicas:      d.Status.ReadyReplicas,
-		},
+// stripOwned leaves of an object that the operator applies all but what the plan
+// and health do not look at; of one that carries no label of ours, who it is.
+func stripOwned(u *unstructured.Unstructured) *unstructured.Unstructured {
+	kept := &unstructured.Unstructured{Object: map[string]any{}}
+	_, labelled := u.GetLabels()[v1alpha1.LabelDeployment]
+	if labelled {
+		maps.Copy(kept.Object, u.Object)
+		delete(kept.Object, "status")
+		delete(kept.Object, "metadata")
+		stripStatus(u, kept)
 	}
-	for _, c := range d.Status.Conditions {
-		if c.Type == appsv1.DeploymentReplicaFailure {
-			kept.Status.Conditions = append(kept.Status.Conditions,
-				appsv1.DeploymentCondition{Type: c.Type, Status: c.Status, Message: c.Message})
-		}
+	kept.SetGroupVersionKind(u.GroupVersionKind())
+	m := identity(u)
+	kept.SetName(m.Name)
+	kept.SetNamespace(m.Namespace)
+	kept.SetUID(m.UID)
+	kept.SetResourceVersion(m.ResourceVersion)
+	kept.SetGeneration(m.Generation)
+	kept.SetDeletionTimestamp(m.DeletionTimestamp)
+	kept.SetLabels(m.Labels)
+	if labelled {
+		kept.SetAnnotations(u.GetAnnotations())
+		kept.SetManagedFields(slices.DeleteFunc(u.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool { return e.Subresource != "" }))
 	}
 	return kept
 }
 
-func stripDaemonSet(d *appsv1.DaemonSet) *appsv1.DaemonSet {
-	return &appsv1.DaemonSet{
-		ObjectMeta: identity(d),
-		Status: appsv1.DaemonSetStatus{
-			ObservedGeneration:     d.Status.ObservedGeneration,
-			DesiredNumberScheduled: d.Status.DesiredNumberScheduled,
-			CurrentNumberScheduled: d.Status.CurrentNumberScheduled,
-			UpdatedNumberScheduled: d.Status.UpdatedNumberScheduled,
-			NumberReady:            d.Status.NumberReady,
-		},
+// workloadStatus is what health reads of a Deployment's or a DaemonSet's status.
+func workloadStatus() []string {
+	return []string{
+		"observedGeneration", "updatedReplicas", "readyReplicas",
+		"desiredNumberScheduled", "currentNumberScheduled", "updatedNumberScheduled", "numberReady",
 	}
+}
+
+func stripStatus(u, kept *unstructured.Unstructured) {
+	all, _, err := unstructured.NestedMap(u.Object, "status")
+	if err != nil || len(all) == 0 {
+		return
+	}
+	status := map[string]any{}
+	for _, field := range workloadStatus() {
+		if v, exists := all[field]; exists {
+			status[field] = v
+		}
+	}
+	conditions, _ := all["conditions"].([]any)
+	for _, c := range conditions {
+		fields, _ := c.(map[string]any)
+		if fields["type"] == string(appsv1.DeploymentReplicaFailure) {
+			status["conditions"] = []any{map[string]any{"type": fields["type"], "status": fields["status"], "message": fields["message"]}}
+		}
+	}
+	kept.Object["status"] = status
 }
 
 func stripPod(p *corev1.Pod) *corev1.Pod {

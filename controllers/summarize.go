@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
-	"github.com/csi-operator/csi-operator/internal/apply"
 	"github.com/csi-operator/csi-operator/internal/health"
 )
 
@@ -24,7 +23,7 @@ import (
 // The write is an update that the API server refuses if the object is no longer
 // the one that was looked at: a verdict on an old spec never covers a newer one.
 func (r *Reconciler) report(ctx context.Context, before *v1alpha1.CSIDriverDeploymentStatus, d *v1alpha1.CSIDriverDeployment) error {
-	if !controllerutil.ContainsFinalizer(d, v1alpha1.Finalizer) {
+	if !controllerutil.ContainsFinalizer(d, v1alpha1.Finalizer) && (managed(d) || !d.DeletionTimestamp.IsZero()) {
 		return nil // it is gone, or not yet ours
 	}
 	summarize(d)
@@ -113,10 +112,10 @@ func markSpecValid(d *v1alpha1.CSIDriverDeployment, err error) {
 	mark(d, c)
 }
 
-func markApplied(d *v1alpha1.CSIDriverDeployment, report apply.Report, err error) {
+func markApplied(d *v1alpha1.CSIDriverDeployment, objects int, err error) {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionApplied, Status: metav1.ConditionTrue, Reason: reasonOf(err),
-		Message: fmt.Sprintf("all %d objects are as rendered", len(report.Applied)),
+		Message: fmt.Sprintf("all %d objects are as rendered", objects),
 	}
 	if err != nil {
 		c.Status, c.Message = metav1.ConditionFalse, err.Error()

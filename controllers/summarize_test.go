@@ -17,6 +17,7 @@ import (
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/apply"
+	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
 func TestSummarize(t *testing.T) {
@@ -82,7 +83,7 @@ func TestSummarize(t *testing.T) {
 }
 
 func TestReasonOf(t *testing.T) {
-	object := apply.Object{Kind: "StorageClass", Name: "fast"}
+	object := plan.Ref{Kind: "StorageClass", Name: "fast"}
 	cases := map[string]struct {
 		err   error
 		want  string

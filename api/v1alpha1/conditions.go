@@ -44,6 +44,14 @@ const (
 	ReasonRBACDenied = "RBACDenied"
 	// ReasonApplyFailed: the API server could not be asked; it is tried again.
 	ReasonApplyFailed = "ApplyFailed"
+	// ReasonBlocked: an object cannot be applied now, such as one that is being
+	// deleted.
+	ReasonBlocked = "Blocked"
+	// ReasonPlanOnly: something is not as rendered, and managementState is Plan.
+	ReasonPlanOnly = "PlanOnly"
+	// ReasonUnmanaged: something is not as rendered, and managementState is
+	// Unmanaged.
+	ReasonUnmanaged = "Unmanaged"
 	// ReasonSpecInvalid: nothing is applied until SpecValid is True.
 	ReasonSpecInvalid = "SpecInvalid"
 

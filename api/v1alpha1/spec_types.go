@@ -18,6 +18,14 @@ import (
 // +kubebuilder:validation:XValidation:rule="has(self.bundled) == has(oldSelf.bundled) && (!has(self.bundled) || self.bundled.mode == oldSelf.bundled.mode)",message="bundled.mode cannot be changed: volumes of one mode cannot be served in another; create another CSIDriverDeployment"
 // +kubebuilder:validation:XValidation:rule="has(self.bundled) == has(oldSelf.bundled) && (!has(self.bundled) || self.bundled.path == oldSelf.bundled.path)",message="bundled.path cannot be changed: existing volumes lie there; create another CSIDriverDeployment"
 type CSIDriverDeploymentSpec struct {
+	// managementState says how far the operator goes. Managed: it installs, heals
+	// and removes. Plan: it tells in status.plan what it would do, and does nothing.
+	// Unmanaged: it does nothing, and when this object is deleted it takes its
+	// labels off everything and leaves it running.
+	// +optional
+	// +kubebuilder:default=Managed
+	ManagementState ManagementState `json:"managementState,omitempty"`
+
 	// namespace holds the pods. It must exist. Default: the operator's own.
 	// Immutable; the effective value is in status.namespace.
 	// +optional
@@ -62,6 +70,19 @@ type CSIDriverDeploymentSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	StorageClasses []StorageClass `json:"storageClasses,omitzero"`
 }
+
+// ManagementState says how far the operator goes.
+// +kubebuilder:validation:Enum=Managed;Plan;Unmanaged
+type ManagementState string
+
+const (
+	// Managed lets the operator install, heal and remove.
+	Managed ManagementState = "Managed"
+	// PlanOnly lets the operator tell what it would do.
+	PlanOnly ManagementState = "Plan"
+	// Unmanaged lets the operator do nothing.
+	Unmanaged ManagementState = "Unmanaged"
+)
 
 // DriverSource says where the driver comes from.
 // +kubebuilder:validation:Enum=Bundled

@@ -3,7 +3,10 @@
 
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
 
 // CSIDriverDeploymentStatus is what is there. A message in it has at most 256
 // bytes; nothing in it counts up while nothing changes.
@@ -47,6 +50,19 @@ type CSIDriverDeploymentStatus struct {
 	// sidecarSummary is "healthy/all" rows, for kubectl get.
 	// +optional
 	SidecarSummary string `json:"sidecarSummary,omitempty"`
+
+	// objects are all objects that the spec asks for, and what is known of each.
+	// +optional
+	// +listType=map
+	// +listMapKey=kind
+	// +listMapKey=namespace
+	// +listMapKey=name
+	Objects []ObjectStatus `json:"objects,omitempty"`
+
+	// plan is what the operator would do if managementState were Managed; absent
+	// unless it is Plan.
+	// +optional
+	Plan *PlanStatus `json:"plan,omitempty"`
 
 	// deletion tells what keeps the object from going; absent unless it is
 	// being deleted.
@@ -156,6 +172,90 @@ type ContainerProblem struct {
 	// finishedAt is when the last run ended.
 	// +optional
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+}
+
+// ObjectState is what became of one wanted object.
+// +kubebuilder:validation:Enum=Applied;Pending;Conflict
+type ObjectState string
+
+const (
+	// ObjectApplied says that the object is as rendered.
+	ObjectApplied ObjectState = "Applied"
+	// ObjectPending says that it is not, or not yet; the condition Applied says why.
+	ObjectPending ObjectState = "Pending"
+	// ObjectConflict says that an object of that name exists and is not ours.
+	ObjectConflict ObjectState = "Conflict"
+)
+
+// ObjectStatus is one object that the spec asks for.
+type ObjectStatus struct {
+	// kind of the object.
+	Kind string `json:"kind"`
+	// namespace of the object, empty for kinds of cluster scope.
+	// +optional
+	// +default=""
+	// +kubebuilder:default=""
+	Namespace string `json:"namespace"`
+	// name of the object.
+	Name string `json:"name"`
+	// state of the object.
+	State ObjectState `json:"state"`
+	// uid of the object that was applied last.
+	// +optional
+	UID types.UID `json:"uid,omitempty"`
+	// applied identifies what was applied last and what the API server made of it.
+	// As long as both are the same, nothing is written.
+	// +optional
+	Applied string `json:"applied,omitempty"`
+	// generation of the object that came of what was applied last; 0 for kinds that
+	// do not count it.
+	// +optional
+	Generation int64 `json:"generation,omitempty"`
+	// foreignFields are the first five fields, metadata apart, that others set on
+	// the object and that are left to them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=5
+	ForeignFields []string `json:"foreignFields,omitempty"`
+	// omittedFields are fields that this API server does not know; the object was
+	// applied without them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=5
+	OmittedFields []string `json:"omittedFields,omitempty"`
+}
+
+// PlanStatus is what the operator would do.
+type PlanStatus struct {
+	// changes in the order in which they would be made, at most 64; none if
+	// everything is as rendered.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Changes []PlannedChange `json:"changes,omitempty"`
+	// more is how many changes did not fit.
+	// +optional
+	More int32 `json:"more,omitempty"`
+}
+
+// PlannedChange is what would be done with one object.
+type PlannedChange struct {
+	// kind of the object.
+	Kind string `json:"kind"`
+	// namespace of the object.
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+	// name of the object.
+	Name string `json:"name"`
+	// action is Create, Apply, Heal, Delete, Blocked or Conflict.
+	Action string `json:"action"`
+	// reason says why.
+	Reason string `json:"reason"`
+	// fields are the first five fields in which the object differs.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=5
+	Fields []string `json:"fields,omitempty"`
 }
 
 // DeletionStatus tells what keeps the object from going.

@@ -1,22 +1,23 @@
 // Copyright The csi-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package apply brings rendered objects into the cluster and takes them out
-// again. Nothing else in the operator writes an object of a driver.
+// Package apply executes plans: it brings rendered objects into the cluster and
+// takes them out again. Nothing else in the operator writes an object of a driver.
 package apply
 
 import (
-	"cmp"
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
+	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
 // parallel is how many requests of one driver are under way at once.
@@ -29,85 +30,81 @@ type Applier struct {
 	live   client.Reader
 }
 
-// New makes an Applier. Reads of client may come from a cache that holds the
-// metadata of all Namespaces, CSIDrivers and StorageClasses; live reads come
-// from the API server, and are needed by removal and before something is made.
+// New makes an Applier. It writes by client; live reads come from the API server,
+// and are needed by removal only.
 func New(client client.Client, live client.Reader) *Applier {
 	return &Applier{client: client, live: live}
 }
 
-// Object names one object of the cluster.
-type Object struct {
-	// Namespace is empty for kinds of cluster scope.
-	Kind, Namespace, Name string
-}
-
 // Applied is an object that is in the cluster as rendered.
 type Applied struct {
-	Object
-	// Generation of its spec by the API server's answer; 0 for kinds that do
-	// not count it.
-	Generation int64
+	plan.Ref
+
+	// Object is what the API server answered.
+	Object *unstructured.Unstructured
+	// Omitted are the fields of the intent that this API server does not know; it
+	// has the object without them.
+	Omitted []string
 }
 
 // Report is what was done, in the order of application.
 type Report struct {
 	Applied []Applied
 	// Removed objects are no longer wanted and were deleted.
-	Removed []Object
+	Removed []plan.Ref
 }
 
-// Apply makes the cluster hold the set, and deletes the StorageClasses of the
-// driver that the set no longer has. It waits for no readiness.
+// Apply executes a plan. It waits for no readiness.
 //
-// A *ConflictError or *NamespaceError means that nothing was written, save
-// that the cause came up in the middle. Otherwise a *DeniedError or
-// *RefusedError says that trying again is useless until someone acts, and any
+// A *ConflictError means that nothing was written, or, where the foreign object came
+// up in the middle, nothing more and nothing of that. Otherwise a *NamespaceError, *DeniedError, *RefusedError
+// or *BlockedError says that trying again is useless until someone acts, and any
 // other error that it may help. An object that fails keeps no other object of
 // its step from being applied, and only accounts and rights keep later steps
-// from it: pods must not run without them.
-func (a *Applier) Apply(ctx context.Context, set desired.Set) (Report, error) {
+// from it: pods must not run without them. Deletions come last.
+func (a *Applier) Apply(ctx context.Context, p plan.Plan) (Report, error) {
 	var report Report
-	ours, err := a.check(ctx, set)
-	if err != nil {
-		return report, err
+	if conflicts := p.Conflicts(); len(conflicts) > 0 {
+		return report, &ConflictError{Object: conflicts[0].Ref, Owner: conflicts[0].Owner}
 	}
 	var errs []error
-	for _, objects := range steps(set.Objects) {
-		failed := a.applyAll(ctx, objects, ours, &report)
+	for _, changes := range steps(p) {
+		failed := a.applyAll(ctx, changes, &report)
 		errs = append(errs, failed...)
-		if len(failed) > 0 && objects[0].Step <= desired.StepBindings {
+		var conflict *ConflictError
+		if len(failed) > 0 && changes[0].Step <= desired.StepBindings || errors.As(errors.Join(failed...), &conflict) {
 			return report, worst(errs)
 		}
 	}
-	errs = append(errs, a.prune(ctx, set, &report)...)
+	errs = append(errs, a.prune(ctx, p, &report)...)
 	return report, worst(errs)
 }
 
-// steps groups objects that can be applied at once, in their order.
-func steps(objects []desired.Object) [][]desired.Object {
-	sorted := slices.Clone(objects)
-	slices.SortStableFunc(sorted, func(a, b desired.Object) int { return cmp.Compare(a.Step, b.Step) })
-
-	var out [][]desired.Object
-	for i, o := range sorted {
-		if i == 0 || sorted[i-1].Step != o.Step {
-			out = append(out, nil)
+// steps groups the changes that can be made at once, in their order; deletions are
+// none of them.
+func steps(p plan.Plan) [][]plan.Change {
+	var out [][]plan.Change
+	for _, change := range p {
+		switch {
+		case change.Action == plan.Delete:
+		case len(out) > 0 && out[len(out)-1][0].Step == change.Step:
+			out[len(out)-1] = append(out[len(out)-1], change)
+		default:
+			out = append(out, []plan.Change{change})
 		}
-		out[len(out)-1] = append(out[len(out)-1], o)
 	}
 	return out
 }
 
-// applyAll applies objects at once and returns the errors of those that failed,
-// in the order of the objects.
-func (a *Applier) applyAll(ctx context.Context, objects []desired.Object, ours ownership, report *Report) []error {
-	applied, failed := make([]Applied, len(objects)), make([]error, len(objects))
+// applyAll makes changes at once and returns the errors of those that failed, in
+// the order of the changes.
+func (a *Applier) applyAll(ctx context.Context, changes []plan.Change, report *Report) []error {
+	applied, failed := make([]Applied, len(changes)), make([]error, len(changes))
 	var group errgroup.Group
 	group.SetLimit(parallel)
-	for i, o := range objects {
+	for i, change := range changes {
 		group.Go(func() error {
-			applied[i], failed[i] = a.apply(ctx, o.Intent, ours.forced(o.Intent))
+			applied[i], failed[i] = a.apply(ctx, change)
 			return nil
 		})
 	}
@@ -124,28 +121,97 @@ func (a *Applier) applyAll(ctx context.Context, objects []desired.Object, ours o
 	return errs
 }
 
-// apply sends one intent. Without force, fields that others hold with another
-// value are left to them, and the object counts as foreign.
-func (a *Applier) apply(ctx context.Context, intent *unstructured.Unstructured, force bool) (Applied, error) {
+// apply makes one change.
+func (a *Applier) apply(ctx context.Context, change plan.Change) (Applied, error) {
+	if change.Action == plan.Blocked {
+		return Applied{}, &BlockedError{Object: change.Ref, Reason: change.Reason}
+	}
+	first := change.Action == plan.Create && nameIsFree(change.Intent)
+	applied, err := a.send(ctx, change.Intent, !first)
+	var refused *RefusedError
+	if errors.As(err, &refused) && change.Live != nil {
+		applied, err = a.untangle(ctx, change, refused)
+	}
+	if err != nil {
+		return Applied{}, err
+	}
+	if first && isShared(applied.Object) && applied.Object.GetUID() != change.Last {
+		return Applied{}, a.giveBack(ctx, change.Intent)
+	}
+	return applied, nil
+}
+
+// nameIsFree is true for kinds whose names users choose: an object that was not
+// there when the plan was made may have come up since.
+func nameIsFree(intent *unstructured.Unstructured) bool {
+	gvk := intent.GroupVersionKind()
+	return gvk.Group == storagev1.GroupName && (gvk.Kind == "CSIDriver" || gvk.Kind == "StorageClass")
+}
+
+// isShared is true for an object that somebody else made, whatever it holds, unless it
+// is one of ours that the cache has not shown: a new one has no other manager than us.
+func isShared(object *unstructured.Unstructured) bool {
+	for _, entry := range object.GetManagedFields() {
+		if entry.Manager != v1alpha1.FieldOwner {
+			return true
+		}
+	}
+	return false
+}
+
+// giveBack takes our fields out of an object that turned out to be foreign, by
+// claiming none of them.
+func (a *Applier) giveBack(ctx context.Context, intent *unstructured.Unstructured) error {
+	nothing := &unstructured.Unstructured{}
+	nothing.SetGroupVersionKind(intent.GroupVersionKind())
+	nothing.SetName(intent.GetName())
+	conflict := &ConflictError{Object: plan.RefOf(intent)}
+	if _, err := a.request(ctx, nothing, false); err != nil {
+		return errors.Join(conflict, err)
+	}
+	return conflict
+}
+
+// send applies an intent, and without the fields that the API server does not
+// know: it would refuse all the others with them.
+func (a *Applier) send(ctx context.Context, intent *unstructured.Unstructured, force bool) (Applied, error) {
+	known := intent.DeepCopy()
+	var omitted []string
+	for {
+		reply, err := a.request(ctx, known, force)
+		if err == nil {
+			slices.Sort(omitted)
+			return Applied{Ref: plan.RefOf(intent), Object: reply, Omitted: omitted}, nil
+		}
+		// Each answer names what lies at one depth.
+		removed := removeFields(known.Object, unknownFields(err))
+		if len(removed) == 0 {
+			return Applied{}, explain(plan.RefOf(intent), err)
+		}
+		omitted = append(omitted, removed...)
+	}
+}
+
+// request sends one intent and returns the answer. Without force, fields that
+// others hold with another value are left to them.
+func (a *Applier) request(ctx context.Context, intent *unstructured.Unstructured, force bool) (*unstructured.Unstructured, error) {
 	options := []client.ApplyOption{client.FieldOwner(v1alpha1.FieldOwner)}
 	if force {
 		options = append(options, client.ForceOwnership)
 	}
 	reply := intent.DeepCopy() // what is sent, and then the answer to it
-	if err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(reply), options...); err != nil {
-		return Applied{}, explain(identify(intent), err)
-	}
-	return Applied{Object: identify(intent), Generation: reply.GetGeneration()}, nil
+	return reply, a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(reply), options...)
 }
 
-// String is kind and name in a sentence.
-func (o Object) String() string {
-	if o.Namespace != "" {
-		return fmt.Sprintf("%s %q in namespace %q", o.Kind, o.Name, o.Namespace)
+// prune deletes what is not wanted any more.
+func (a *Applier) prune(ctx context.Context, p plan.Plan, report *Report) []error {
+	var errs []error
+	for _, change := range slices.DeleteFunc(slices.Clone(p), func(c plan.Change) bool { return c.Action != plan.Delete }) {
+		if err := a.delete(ctx, change.Live); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		report.Removed = append(report.Removed, change.Ref)
 	}
-	return fmt.Sprintf("%s %q", o.Kind, o.Name)
-}
-
-func identify(u client.Object) Object {
-	return Object{Kind: u.GetObjectKind().GroupVersionKind().Kind, Namespace: u.GetNamespace(), Name: u.GetName()}
+	return errs
 }

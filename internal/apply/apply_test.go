@@ -15,10 +15,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	coordinationv1 "k8s.io/api/coordination/v1"
-	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -26,6 +27,7 @@ import (
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
+	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
 const driver = "pool.example.com"
@@ -51,11 +53,14 @@ type server struct {
 	client.Client
 	mu      sync.Mutex
 	applied []string
+	last    map[string]any // by kind: what was sent last
 	fail    map[string]error
+	foreign string // kind of an object that others write to
+	uid     types.UID
 }
 
 func newServer(fail map[string]error, objects ...client.Object) *server {
-	s := &server{fail: fail}
+	s := &server{fail: fail, last: map[string]any{}}
 	s.Client = fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjects(objects...).
 		WithInterceptorFuncs(interceptor.Funcs{Apply: s.apply}).Build()
 	return s
@@ -82,8 +87,22 @@ func (s *server) apply(_ context.Context, _ client.WithWatch, intent runtime.App
 		entry += " unforced"
 	}
 	s.applied = append(s.applied, entry)
-	if answer, ok := intent.(interface{ SetGeneration(int64) }); ok && object.Kind == "Deployment" {
+	var sent map[string]any
+	if err := json.Unmarshal(text, &sent); err != nil {
+		return err
+	}
+	s.last[object.Kind] = sent
+	answer, ok := intent.(interface {
+		SetGeneration(int64)
+		SetManagedFields([]metav1.ManagedFieldsEntry)
+		SetUID(types.UID)
+	})
+	if ok && object.Kind == "Deployment" {
 		answer.SetGeneration(generation)
+	}
+	if ok && object.Kind == s.foreign {
+		answer.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "helm"}})
+		answer.SetUID(s.uid)
 	}
 	return s.fail[object.Kind]
 }
@@ -91,9 +110,36 @@ func (s *server) apply(_ context.Context, _ client.WithWatch, intent runtime.App
 // generation is what the server answers for Deployments.
 const generation = 7
 
-func TestApplyReportsGenerations(t *testing.T) {
-	s := newServer(nil, namespace())
-	report, err := New(s, s).Apply(t.Context(), rendered(t))
+// planned is the plan for the rendered set where the objects exist.
+func planned(t *testing.T, objects ...client.Object) plan.Plan {
+	t.Helper()
+	live := map[plan.Ref]*unstructured.Unstructured{}
+	for _, o := range objects {
+		fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u := &unstructured.Unstructured{Object: fields}
+		kinds, _, err := scheme.Scheme.ObjectKinds(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.SetGroupVersionKind(kinds[0])
+		u.SetManagedFields([]metav1.ManagedFieldsEntry{{
+			Manager: v1alpha1.FieldOwner, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1("{}"),
+		}})
+		live[plan.RefOf(u)] = u
+	}
+	p, err := plan.Make(plan.Input{Driver: driver, Wanted: rendered(t).Objects, Live: live})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestApplyReportsAnswers(t *testing.T) {
+	s := newServer(nil)
+	report, err := New(s, s).Apply(t.Context(), planned(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,44 +148,38 @@ func TestApplyReportsGenerations(t *testing.T) {
 		if a.Kind == "Deployment" {
 			want = generation
 		}
-		if a.Generation != want {
-			t.Errorf("%s has generation %d, want %d", a, a.Generation, want)
+		if a.Object.GetGeneration() != want {
+			t.Errorf("%s has generation %d, want %d", a, a.Object.GetGeneration(), want)
 		}
 	}
 }
 
-// TestCacheIsBehind: what the cache does not show yet is looked for where it
-// would be, before the first write.
-func TestCacheIsBehind(t *testing.T) {
-	cases := map[string]struct {
-		live    client.Object
-		applied string
-		err     error
-	}{
-		"ForeignCSIDriver":    {live: csiDriver(nil), err: &ConflictError{}},
-		"ForeignStorageClass": {live: class(driver, "other.example.com"), err: &ConflictError{}},
-		"OurCSIDriver":        {live: csiDriver(desired.Selector(driver)), applied: "CSIDriver"},
-		"OurStorageClass":     {live: class(driver, driver), applied: "StorageClass"},
+// TestTakenInARace gives back what turned out to be somebody else's: it came up
+// after the plan was made.
+func TestTakenInARace(t *testing.T) {
+	s := newServer(nil)
+	s.foreign, s.uid = "CSIDriver", "theirs"
+	p := planned(t)
+	_, err := New(s, s).Apply(t.Context(), p)
+	var conflict *ConflictError
+	if !errors.As(err, &conflict) || conflict.Object.Kind != "CSIDriver" {
+		t.Errorf("error %v, want a conflict about the CSIDriver", err)
 	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			cached, live := newServer(nil, namespace()), newServer(nil, tc.live)
-			_, err := New(cached, live).Apply(t.Context(), rendered(t))
-			if (err == nil) != (tc.err == nil) || err != nil && sortOf(err) != sortOf(tc.err) {
-				t.Errorf("error %v, want a %T", err, tc.err)
-			}
-			if tc.err != nil && len(cached.applied) > 0 {
-				t.Errorf("applied all the same: %q", cached.applied)
-			}
-			if tc.err == nil && !slices.Contains(cached.applied, tc.applied) {
-				t.Errorf("%s is not forced: %q", tc.applied, cached.applied)
-			}
-		})
+	if n := len(slices.DeleteFunc(slices.Clone(s.applied), func(a string) bool { return a != "CSIDriver unforced" })); n != 2 {
+		t.Errorf("applied %q, want the CSIDriver twice: the intent, and nothing", s.applied)
 	}
-}
-
-func namespace() *corev1.Namespace {
-	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ns"}}
+	if diff := cmp.Diff(map[string]any{"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": map[string]any{"name": driver}}, s.last["CSIDriver"]); diff != "" {
+		t.Errorf("given back by: -want, +got:\n%s", diff)
+	}
+	if slices.Contains(s.applied, "Deployment") {
+		t.Errorf("went on all the same: %q", s.applied)
+	}
+	for i := range p {
+		p[i].Last = "theirs" // it is ours, and the cache is far behind
+	}
+	if _, err := New(s, s).Apply(t.Context(), p); err != nil {
+		t.Errorf("our own object is taken for a foreign one: %v", err)
+	}
 }
 
 func csiDriver(labels map[string]string) *storagev1.CSIDriver {
@@ -162,58 +202,54 @@ func TestApply(t *testing.T) {
 		fail    map[string]error
 		objects []client.Object
 		want    [][]string // waves of applied kinds
-		removed []Object
+		removed []plan.Ref
 		err     error // of which the sort counts
 	}{
 		"First": {
-			objects: []client.Object{namespace()},
-			want:    [][]string{accounts, bindings, {"CSIDriver unforced"}, workloads, {"StorageClass unforced"}},
+			want: [][]string{accounts, bindings, {"CSIDriver unforced"}, workloads, {"StorageClass unforced"}},
 		},
 		"Again": {
-			objects: []client.Object{namespace(), csiDriver(desired.Selector(driver)), class(driver, driver)},
+			objects: []client.Object{csiDriver(desired.Selector(driver)), class(driver, driver)},
 			want:    [][]string{accounts, bindings, {"CSIDriver"}, workloads, {"StorageClass"}},
 		},
-		"NoNamespace": {err: &NamespaceError{}},
 		"ForeignCSIDriver": {
-			objects: []client.Object{namespace(), csiDriver(nil)},
+			objects: []client.Object{csiDriver(nil)},
 			err:     &ConflictError{},
 		},
 		"ClassOfAnother": {
-			objects: []client.Object{namespace(), class(driver, "other.example.com")},
+			objects: []client.Object{class(driver, "other.example.com")},
 			err:     &ConflictError{},
 		},
 		"OldClassesGo": {
-			objects: []client.Object{namespace(), class("old", driver), class("foreign", "other.example.com")},
+			objects: []client.Object{class("old", driver), class("foreign", "other.example.com")},
 			want:    [][]string{accounts, bindings, {"CSIDriver unforced"}, workloads, {"StorageClass unforced"}},
-			removed: []Object{{Kind: "StorageClass", Name: "old"}},
+			removed: []plan.Ref{{Kind: "StorageClass", Name: "old"}},
 		},
 		"DeniedRightsKeepPodsAway": {
-			objects: []client.Object{namespace()},
-			fail:    map[string]error{"ClusterRole": answer(http.StatusForbidden, metav1.StatusReasonForbidden, "RBAC permissions not currently held: {x}")},
-			want:    [][]string{accounts},
-			err:     &DeniedError{},
+			fail: map[string]error{"ClusterRole": answer(http.StatusForbidden, metav1.StatusReasonForbidden, "RBAC permissions not currently held: {x}")},
+			want: [][]string{accounts},
+			err:  &DeniedError{},
 		},
 		"RefusedClassKeepsNothingElse": {
-			objects: []client.Object{namespace(), class("old", driver)},
+			objects: []client.Object{class("old", driver)},
 			fail: map[string]error{
 				"CSIDriver":    answer(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "no"),
 				"StorageClass": answer(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "no"),
 			},
 			want:    [][]string{accounts, bindings, {"CSIDriver unforced"}, workloads, {"StorageClass unforced"}},
-			removed: []Object{{Kind: "StorageClass", Name: "old"}},
+			removed: []plan.Ref{{Kind: "StorageClass", Name: "old"}},
 			err:     &RefusedError{},
 		},
 		"TryAgain": {
-			objects: []client.Object{namespace()},
-			fail:    map[string]error{"Deployment": errors.New("connection refused")},
-			want:    [][]string{accounts, bindings, {"CSIDriver unforced"}, workloads, {"StorageClass unforced"}},
-			err:     errors.New(""),
+			fail: map[string]error{"Deployment": errors.New("connection refused")},
+			want: [][]string{accounts, bindings, {"CSIDriver unforced"}, workloads, {"StorageClass unforced"}},
+			err:  errors.New(""),
 		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(tc.fail, tc.objects...)
-			report, err := New(s, s).Apply(t.Context(), rendered(t))
+			report, err := New(s, s).Apply(t.Context(), planned(t, tc.objects...))
 			if (err == nil) != (tc.err == nil) || err != nil && sortOf(first(err)) != sortOf(tc.err) {
 				t.Errorf("error %v (%T), want a %T", err, err, tc.err)
 			}
@@ -266,13 +302,12 @@ func first(err error) error {
 }
 
 func TestApplyChangesNoIntent(t *testing.T) {
-	set := rendered(t)
-	before := rendered(t)
-	s := newServer(nil, namespace())
-	if _, err := New(s, s).Apply(t.Context(), set); err != nil {
+	p, before := planned(t), planned(t)
+	s := newServer(nil)
+	if _, err := New(s, s).Apply(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(before, set); diff != "" {
+	if diff := cmp.Diff(before, p); diff != "" {
 		t.Errorf("-before, +after:\n%s", diff)
 	}
 }

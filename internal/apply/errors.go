@@ -14,11 +14,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
 // ConflictError says that an object of a wanted name is not ours.
 type ConflictError struct {
-	Object Object
+	Object plan.Ref
 	// Owner is the CSIDriverDeployment that the object belongs to; empty if
 	// it belongs to none.
 	Owner string
@@ -32,6 +33,16 @@ func (e *ConflictError) Error() string {
 	}
 	return fmt.Sprintf("%s exists and %s; delete it or choose another name; nothing is applied until then", e.Object, owner)
 }
+
+// BlockedError says that an object cannot be applied now.
+type BlockedError struct {
+	Object plan.Ref
+	// Reason is what stands in the way.
+	Reason string
+}
+
+// Error names the object and what it waits for.
+func (e *BlockedError) Error() string { return fmt.Sprintf("%s: %s", e.Object, e.Reason) }
 
 // NamespaceError says that the namespace of the pods cannot take objects.
 type NamespaceError struct {
@@ -50,7 +61,7 @@ func (e *NamespaceError) Error() string {
 
 // DeniedError says that the operator lacks a right.
 type DeniedError struct {
-	Object Object
+	Object plan.Ref
 	// Missing is the rule that the operator does not hold itself and may
 	// therefore not grant; empty if it may not write the object at all.
 	Missing string
@@ -68,9 +79,11 @@ func (e *DeniedError) Error() string {
 
 // RefusedError says that the API server does not take an object as it is.
 type RefusedError struct {
-	Object Object
+	Object plan.Ref
 	// Reason is what the API server said, with the fields that it named.
 	Reason string
+	// tangled are the fields that may not stand beside another one that does.
+	tangled []string
 }
 
 // Error names the object and the server's reason.
@@ -84,7 +97,7 @@ func (e *RefusedError) Error() string {
 
 // explain turns what the API server answered to a write of the object into
 // one of the errors above where it tells something that lasts.
-func explain(object Object, err error) error {
+func explain(object plan.Ref, err error) error {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
 		return fmt.Errorf("applying %s: %w", object, err)
@@ -100,7 +113,7 @@ func explain(object Object, err error) error {
 	case apierrors.IsForbidden(err):
 		return forbidden(object, s.Message)
 	case s.Code == http.StatusUnprocessableEntity || s.Code == http.StatusBadRequest:
-		return &RefusedError{Object: object, Reason: reasons(s)}
+		return &RefusedError{Object: object, Reason: reasons(s), tangled: forbiddenFields(s)}
 	default:
 		return fmt.Errorf("applying %s: %w", object, err)
 	}
@@ -108,7 +121,7 @@ func explain(object Object, err error) error {
 
 // forbidden tells a right that the operator lacks from an object that some
 // admission refused: both are 403.
-func forbidden(object Object, message string) error {
+func forbidden(object plan.Ref, message string) error {
 	if _, rules, found := strings.Cut(message, "RBAC permissions not currently held:"); found {
 		return &DeniedError{Object: object, Missing: strings.TrimSpace(rules), Reason: message}
 	}
@@ -134,10 +147,26 @@ func reasons(s metav1.Status) string {
 	return strings.Join(fields, "; ")
 }
 
+// forbiddenFields are the fields that a status calls forbidden: the other half of a
+// union, mostly.
+func forbiddenFields(s metav1.Status) []string {
+	if s.Details == nil {
+		return nil
+	}
+	var fields []string
+	for _, c := range s.Details.Causes {
+		if c.Type == metav1.CauseTypeForbidden {
+			fields = append(fields, c.Field)
+		}
+	}
+	return fields
+}
+
 // worst joins the errors of the gravest sort: those that may pass if tried
-// again, else conflicts and namespaces, else lacking rights, else refusals.
+// again, else conflicts and namespaces, else lacking rights, else refusals, else
+// what only has to wait.
 func worst(errs []error) error {
-	var sorted [4][]error
+	var sorted [5][]error
 	for _, err := range errs {
 		n := sortOf(err)
 		sorted[n] = append(sorted[n], err)
@@ -156,6 +185,7 @@ func sortOf(err error) int {
 		namespace *NamespaceError
 		denied    *DeniedError
 		refused   *RefusedError
+		blocked   *BlockedError
 	)
 	switch {
 	case errors.As(err, &conflict), errors.As(err, &namespace):
@@ -164,6 +194,8 @@ func sortOf(err error) int {
 		return 2
 	case errors.As(err, &refused):
 		return 3
+	case errors.As(err, &blocked):
+		return 4
 	default:
 		return 0
 	}

@@ -13,6 +13,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
 // answer is what an API server sends with an error.
@@ -25,11 +27,11 @@ func answer(code int32, reason metav1.StatusReason, message string, causes ...me
 }
 
 func TestExplain(t *testing.T) {
-	class := Object{Kind: "StorageClass", Name: "fast"}
-	role := Object{Kind: "ClusterRole", Name: "pool-12345-controller"}
-	account := Object{Kind: "ServiceAccount", Namespace: "csi", Name: "pool-12345-node"}
+	class := plan.Ref{Kind: "StorageClass", Name: "fast"}
+	role := plan.Ref{Kind: "ClusterRole", Name: "pool-12345-controller"}
+	account := plan.Ref{Kind: "ServiceAccount", Namespace: "csi", Name: "pool-12345-node"}
 	cases := map[string]struct {
-		object Object
+		object plan.Ref
 		err    error
 		want   error // of which the type counts, and the text
 		text   string

@@ -5,6 +5,7 @@ package apply
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,13 +13,15 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	coordinationv1 "k8s.io/api/coordination/v1"
-	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
+	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
 // page is how many objects one live read asks for.
@@ -84,9 +87,35 @@ func (a *Applier) delete(ctx context.Context, m client.Object) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("deleting %s: %w", identify(m), err)
+		return fmt.Errorf("deleting %s: %w", plan.RefOf(m), err)
 	}
 	return nil
+}
+
+// Release takes our labels off objects, which then belong to nobody. An object that
+// is gone is no error.
+func (a *Applier) Release(ctx context.Context, objects []metav1.PartialObjectMetadata) error {
+	text, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"labels":      map[string]any{v1alpha1.LabelDeployment: nil, v1alpha1.LabelComponent: nil, v1alpha1.LabelManagedBy: nil},
+		"annotations": map[string]any{v1alpha1.AnnotationUID: nil},
+	}})
+	if err != nil {
+		return fmt.Errorf("encoding a patch: %w", err)
+	}
+	results := make([]error, len(objects))
+	var group errgroup.Group
+	group.SetLimit(parallel)
+	for i := range objects {
+		group.Go(func() error {
+			ref := plan.RefOf(&objects[i])
+			if err := a.client.Patch(ctx, &objects[i], client.RawPatch(types.MergePatchType, text), client.FieldOwner(v1alpha1.FieldOwner)); client.IgnoreNotFound(err) != nil {
+				results[i] = fmt.Errorf("taking our labels off %s: %w", ref, err)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // each error is in results
+	return errors.Join(results...)
 }
 
 // DeleteLeases deletes the leader Leases of the driver's sidecars, which carry
@@ -114,34 +143,6 @@ func (a *Applier) deleteLease(ctx context.Context, key client.ObjectKey, holders
 	}
 	lease.SetGroupVersionKind(coordinationv1.SchemeGroupVersion.WithKind("Lease"))
 	return a.delete(ctx, lease)
-}
-
-// prune deletes the StorageClasses of the driver that the set does not have.
-func (a *Applier) prune(ctx context.Context, set desired.Set, report *Report) []error {
-	kind := storagev1.SchemeGroupVersion.WithKind("StorageClass")
-	list := metadataList(kind)
-	if err := a.client.List(ctx, list, client.MatchingLabels(desired.Selector(set.Driver))); err != nil {
-		return []error{fmt.Errorf("listing the StorageClasses of driver %q: %w", set.Driver, err)}
-	}
-	wanted := map[Object]bool{}
-	for _, o := range set.Objects {
-		wanted[identify(o.Intent)] = true
-	}
-	var errs []error
-	for i := range list.Items {
-		m := &list.Items[i]
-		m.SetGroupVersionKind(kind)
-		object := identify(m)
-		if wanted[object] {
-			continue
-		}
-		if err := a.delete(ctx, m); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		report.Removed = append(report.Removed, object)
-	}
-	return errs
 }
 
 func metadataList(kind schema.GroupVersionKind) *metav1.PartialObjectMetadataList {
