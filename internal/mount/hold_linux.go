@@ -49,6 +49,9 @@ func keepBound(device *os.File) (*Binding, error) {
 	if errors.Is(err, unix.ENXIO) {
 		return nil, nil
 	}
+	if errors.Is(err, unix.EBUSY) { // mounted, and therefore not released now
+		return status(device)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -91,9 +91,9 @@ type Loops interface {
 	// mounted, which leaves it bound, or open, after which the kernel may release it
 	// as soon as they close it.
 	UnbindLoop(ctx context.Context, number int, token string) error
-	// ResizeLoop lets a device, also a mounted one, show the first size bytes of its
-	// image, which must have them, and no more. The error is ErrBusy if the kernel
-	// does not do that while the device is in use.
+	// ResizeLoop lets a device show the first size bytes of its image, which must have
+	// them, and no more. A mounted one grows, and never shrinks: the error is ErrBusy
+	// then, and where the kernel does not change the device while it is in use.
 	ResizeLoop(number int, image string, size int64) error
 	// LoopPath is the path of the device node; it need not exist before BindLoop.
 	LoopPath(number int) string

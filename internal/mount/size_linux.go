@@ -25,21 +25,49 @@ func (l *Linux) ResizeLoop(number int, image string, size int64) error {
 		return err
 	}
 	defer func() { _ = device.Close() }()
-	limit, err := sizeLimit(backing, size)
-	if err == nil {
-		err = setLimit(device, limit)
-	}
-	if err == nil {
-		err = showOnly(device, size)
-	}
-	if err != nil {
+	if err := l.resize(number, device, backing, size); err != nil {
 		return fmt.Errorf("letting loop device %d show %d bytes of %q: %w", number, size, image, err)
 	}
 	return nil
 }
 
+// resize asks nothing of the kernel for a device that is as it should be, and never
+// takes the end away from a file system that is mounted.
+func (l *Linux) resize(number int, device, backing *os.File, size int64) error {
+	limit, err := sizeLimit(backing, size)
+	if err != nil {
+		return err
+	}
+	shown, err := deviceSize(device)
+	if err != nil || shown == size {
+		return err
+	}
+	if shown > size {
+		if err := l.unmounted(number); err != nil {
+			return err
+		}
+	}
+	if err := setLimit(device, limit); err != nil {
+		return err
+	}
+	return showOnly(device, size)
+}
+
+// unmounted opens a device exclusively, which the kernel refuses for a mounted one.
+func (l *Linux) unmounted(number int) error {
+	device, err := l.openLoop(number, os.O_RDONLY|unix.O_EXCL)
+	if errors.Is(err, unix.EBUSY) {
+		return fmt.Errorf("the device is larger, and mounted: %w", ErrBusy)
+	}
+	if err != nil {
+		return err
+	}
+	return device.Close()
+}
+
 // sizeLimit is 0, for none, where the image ends after size bytes: kernels before
-// 5.19 change no limit of a device in use, and without one it can grow all the same.
+// 5.19, and from 6.19 on, change no limit of a device in use, and without one it can
+// grow all the same.
 func sizeLimit(backing *os.File, size int64) (uint64, error) {
 	info, err := backing.Stat()
 	switch {
@@ -64,7 +92,7 @@ func setLimit(device *os.File, limit uint64) error {
 	}
 	info.Sizelimit = limit
 	err = unix.IoctlLoopSetStatus64(int(device.Fd()), info)
-	if errors.Is(err, unix.EAGAIN) {
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EBUSY) {
 		return fmt.Errorf("this kernel changes the size limit of no device in use: %w", ErrBusy)
 	}
 	return err

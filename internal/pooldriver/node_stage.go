@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
+	"github.com/go-logr/logr"
 
 	"github.com/csi-operator/csi-operator/internal/mount"
 )
@@ -166,7 +167,7 @@ func (s *staging) ensureAttached(ctx context.Context) (err error) {
 	}
 	err = s.host.ResizeLoop(s.rec.Loop, s.rec.Image, s.volume.CapacityBytes)
 	if errors.Is(err, mount.ErrBusy) {
-		s.staysSmall(ctx, err)
+		logr.FromContextOrDiscard(ctx).Error(err, "Staging with a device that keeps its size while it is in use", keyVolume, s.id)
 		return nil
 	}
 	return err

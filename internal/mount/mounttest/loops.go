@@ -140,7 +140,7 @@ func (h *Host) UnbindLoop(_ context.Context, number int, token string) error {
 	return nil
 }
 
-// ResizeLoop wants the file to be as large.
+// ResizeLoop wants the file to be as large, and shrinks no mounted device.
 func (h *Host) ResizeLoop(number int, image string, size int64) error {
 	file, err := h.Identify(image)
 	if err != nil {
@@ -154,6 +154,9 @@ func (h *Host) ResizeLoop(number int, image string, size int64) error {
 	}
 	if file.Size < size {
 		return fmt.Errorf("loop device %d: its image has %d bytes of %d", number, file.Size, size)
+	}
+	if size < l.size && len(h.mountsOf(number)) > 0 {
+		return fmt.Errorf("loop device %d is mounted and larger than %d bytes: %w", number, size, mount.ErrBusy)
 	}
 	l.size = size
 	h.loops[number] = l
