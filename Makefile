@@ -66,7 +66,7 @@ verify-tidy:
 lint: $(GOLANGCI_LINT) ## Run the linters on the Go code and the shell scripts.
 	$(GOLANGCI_LINT) run ./...
 	cd hack && $(GOLANGCI_LINT) run --config ../.golangci.yml ./...
-	@unformatted=$$(gofmt -l hack/build); [ -z "$$unformatted" ] || { echo "run gofmt -w $$unformatted"; exit 1; }
+	@unformatted=$$("$$(go env GOROOT)/bin/gofmt" -l hack/build); [ -z "$$unformatted" ] || { echo "run gofmt -w $$unformatted"; exit 1; }
 	bash -n hack/*.sh .ci/run
 
 ##@ Build

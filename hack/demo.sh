@@ -44,7 +44,7 @@ show() {
 # schedulable_nodes are the names of the nodes that take pods without a toleration.
 schedulable_nodes() {
 	k get nodes -o 'jsonpath={range .items[*]}{.metadata.name}{"\t"}{.spec.taints[*].effect}{"\n"}{end}' |
-		awk -F'\t' '$2 !~ /NoSchedule|NoExecute/ {print $1}' | sort
+		awk -F'\t' '$2 !~ /(^| )(NoSchedule|NoExecute)/ {print $1}' | sort
 }
 
 # pod makes a pod with the claim on a node and waits until it is ready.
@@ -71,7 +71,8 @@ YAML
 step "A cluster with two nodes and the operator in it, from its own image"
 "$(dirname "$0")/install.sh"
 use_cluster
-mapfile -t nodes < <(schedulable_nodes)
+list=$(schedulable_nodes)
+mapfile -t nodes <<<"$list"
 [ "${#nodes[@]}" -ge 2 ] || die "the demo needs two nodes that take pods, found ${#nodes[@]}"
 show get nodes -o wide
 show -n csi-operator-system get pods -o wide

@@ -61,7 +61,7 @@ func TestCutOffNodeKeepsItsVolume(t *testing.T) {
 	get(t, c)
 	pv := pvOf(t, c)
 
-	t.Cleanup(func() { onNode(t, "heal", shared.nodeB) })
+	t.Cleanup(func() { upAgain(t, "heal") })
 	onNode(t, "partition", shared.nodeB)
 	await(t, shared.nodeB+" is NotReady", nodeIs(shared.nodeB, false))
 	refusedTo(t, pv, shared.nodeA, shared.nodeB)

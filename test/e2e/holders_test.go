@@ -8,6 +8,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -23,37 +24,39 @@ import (
 // it is gone.
 func records(driver string) string { return "/var/lib/kubelet/plugins/" + driver + "/state" }
 
-// attachedTo returns the handles of the volumes of a driver that a node has a
-// record of.
-func attachedTo(ctx context.Context, node, driver string) ([]string, error) {
-	out, err := shared.nodes.exec(ctx, node, "ls", records(driver))
+// published finds, in a mount table, the volumes that pods see, by the names of their
+// PersistentVolumes.
+var published = regexp.MustCompile(`kubernetes\.io~csi/([^/]+)/`)
+
+// heldBy returns what a node holds of a driver's volumes: the handles of those that it
+// has a record of, and the names of those that its kernel has mounted for pods.
+func heldBy(ctx context.Context, node, driver string) ([]string, error) {
+	out, err := shared.nodes.exec(ctx, node, "sh", "-ec", "ls "+records(driver)+"; cat /proc/1/mountinfo")
 	if err != nil {
 		return nil, err
 	}
-	var handles []string
+	var held []string
 	for _, name := range strings.Fields(out) {
 		if handle, ok := strings.CutSuffix(name, ".json"); ok {
-			handles = append(handles, handle)
+			held = append(held, handle)
 		}
 	}
-	return handles, nil
+	for _, match := range published.FindAllStringSubmatch(out, -1) {
+		held = append(held, match[1])
+	}
+	return held, nil
 }
 
-// holdersOf are the nodes that have a volume attached, by their records, or have
-// something of it mounted, by their kernel.
+// holdersOf are the nodes that hold a volume.
 func holdersOf(t *testing.T, pv *corev1.PersistentVolume) []string {
 	t.Helper()
 	var holders []string
 	for _, node := range []string{shared.nodeA, shared.nodeB} {
-		table, err := shared.nodes.exec(t.Context(), node, "cat", "/proc/1/mountinfo")
+		held, err := heldBy(t.Context(), node, pv.Spec.CSI.Driver)
 		if err != nil {
 			t.Fatal(err)
 		}
-		attached, err := attachedTo(t.Context(), node, pv.Spec.CSI.Driver)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(table, "/"+pv.Name+"/") || slices.Contains(attached, pv.Spec.CSI.VolumeHandle) {
+		if slices.Contains(held, pv.Name) || slices.Contains(held, pv.Spec.CSI.VolumeHandle) {
 			holders = append(holders, node)
 		}
 	}
@@ -75,8 +78,8 @@ func deviceOf(t *testing.T, node string, pv *corev1.PersistentVolume) string {
 	return record.Token
 }
 
-// guardNodes asks both nodes again and again, and fails the test if one has a volume
-// attached before and after the other one said that it has.
+// guardNodes asks both nodes again and again, and fails the test if one holds a volume
+// before and after the other one said that it does.
 func guardNodes(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -89,9 +92,9 @@ func guardNodes(t *testing.T) {
 			case ctx.Err() != nil:
 				return
 			case err != nil:
-				t.Errorf("asking the nodes what they have attached: %v", err)
+				t.Errorf("asking the nodes what they hold: %v", err)
 			case len(both) > 0:
-				t.Errorf("both nodes have %v attached", both)
+				t.Errorf("both nodes hold %v", both)
 			}
 			asked++
 		}, 100*time.Millisecond)
@@ -100,7 +103,7 @@ func guardNodes(t *testing.T) {
 		cancel()
 		done.Wait()
 		if asked == 0 {
-			t.Error("the nodes were never asked what they have attached")
+			t.Error("the nodes were never asked what they hold")
 		}
 	})
 }
@@ -109,11 +112,11 @@ func heldByBoth(ctx context.Context) ([]string, error) {
 	var seen [3][]string
 	for i, node := range []string{shared.nodeA, shared.nodeB, shared.nodeA} {
 		var err error
-		if seen[i], err = attachedTo(ctx, node, driverName); err != nil {
+		if seen[i], err = heldBy(ctx, node, driverName); err != nil {
 			return nil, err
 		}
 	}
-	return slices.DeleteFunc(seen[1], func(handle string) bool {
-		return !slices.Contains(seen[0], handle) || !slices.Contains(seen[2], handle)
+	return slices.DeleteFunc(seen[1], func(volume string) bool {
+		return !slices.Contains(seen[0], volume) || !slices.Contains(seen[2], volume)
 	}), nil
 }

@@ -28,9 +28,6 @@ func TestImmediateBinding(t *testing.T) {
 		}
 		return nil
 	})
-	if node := c.Annotations[annSelectedNode]; node != "" {
-		t.Errorf("the scheduler chose %s for it", node)
-	}
 	first := started(t, "immediate-b", shared.nodeB, c, idle)
 	mustPodExec(t, first, "sh", "-c", "echo content >/data/file && sync")
 	remove(t, first)

@@ -125,12 +125,11 @@ func TestNothingIsWrittenWithoutNeed(t *testing.T) {
 	scaleOperator(t, 0)
 	scaleOperator(t, 1)
 
-	// That a deleted class comes back proves that the new operator has gone
-	// through the whole deployment.
+	// That an edited class is healed proves that the new operator has gone through
+	// the whole deployment.
 	class := &storagev1.StorageClass{}
 	class.Name = d.Name + "-xfs"
-	get(t, class)
-	comesBack(t, class)
+	healsExpansion(t, class)
 	await(t, "deployment is Ready", ready(d))
 
 	after := calmVersions(t, d)
@@ -139,6 +138,26 @@ func TestNothingIsWrittenWithoutNeed(t *testing.T) {
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("resourceVersions before and after: %s", diff)
 	}
+}
+
+// healsExpansion forbids a class's volumes to grow and awaits that they may again.
+func healsExpansion(t *testing.T, class *storagev1.StorageClass) {
+	t.Helper()
+	get(t, class)
+	patch := client.MergeFrom(class.DeepCopy())
+	class.AllowVolumeExpansion = new(false)
+	if err := shared.Patch(t.Context(), class, patch); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the class is healed", func(ctx context.Context) error {
+		if err := refetch(ctx, class); err != nil {
+			return err
+		}
+		if class.AllowVolumeExpansion == nil || !*class.AllowVolumeExpansion {
+			return fmt.Errorf("expansion is %v", class.AllowVolumeExpansion)
+		}
+		return nil
+	})
 }
 
 // apply does what `kubectl apply --server-side` of a file does.

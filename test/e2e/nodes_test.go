@@ -48,7 +48,7 @@ func (tool nodeTool) act(ctx context.Context, verb, node string) error {
 
 // guardSingleHolder watches all attachments while the test runs and fails it if
 // two nodes are ever told at once that they hold one volume. On the local cluster
-// it also keeps asking the nodes what they have attached.
+// it also keeps asking the nodes what they hold.
 func guardSingleHolder(t *testing.T) {
 	t.Helper()
 	if shared.nodes != "" {

@@ -49,6 +49,7 @@ func TestRebootedNode(t *testing.T) {
 		before = append(before, deviceOf(t, shared.nodeB, pv))
 	}
 
+	t.Cleanup(func() { upAgain(t, "start") })
 	onNode(t, "reboot", shared.nodeB)
 	await(t, "pod was started anew", restarted(p, shared.nodeB))
 	await(t, "pod with a device was started anew", restarted(q, shared.nodeB))
@@ -78,7 +79,7 @@ func TestStoppedNode(t *testing.T) {
 	pv := pvOf(t, c)
 	before := deviceOf(t, shared.nodeB, pv)
 
-	t.Cleanup(func() { onNode(t, "start", shared.nodeB) })
+	t.Cleanup(func() { upAgain(t, "start") })
 	onNode(t, "stop", shared.nodeB)
 	await(t, shared.nodeB+" is NotReady", nodeIs(shared.nodeB, false))
 	if got := holdersOf(t, pv); len(got) != 1 || got[0] != shared.nodeB {
@@ -93,6 +94,13 @@ func TestStoppedNode(t *testing.T) {
 		t.Error("the volume was attached anew while it was mounted")
 	}
 	await(t, "deployment is Ready again", ready(d))
+}
+
+// upAgain starts or heals the second node, which may be well, and awaits that it is.
+func upAgain(t *testing.T, verb string) {
+	t.Helper()
+	onNode(t, verb, shared.nodeB)
+	awaitWith(context.WithoutCancel(t.Context()), t, shared.nodeB+" is Ready", nodeIs(shared.nodeB, true))
 }
 
 // onNode lets the local cluster do something with a node.

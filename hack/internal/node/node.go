@@ -163,6 +163,9 @@ func endWithDevices(ctx context.Context, first process.Identity) error {
 	if err := process.End(ctx, 0, first); err != nil {
 		return err
 	}
+	if attached, err = loopdev.Attached(); err != nil { // with those that came meanwhile
+		return err
+	}
 	return loopdev.Detach(ctx, loopdev.WithStacked(attached, used)...)
 }
 
