@@ -75,9 +75,11 @@ func (r *Reconciler) remove(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 			return reconcile.Result{}, stuck(d, err)
 		}
 	}
-	waiting, err := r.removeStages(ctx, d, owned)
-	if err != nil {
-		return reconcile.Result{}, stuck(d, err)
+	var waiting string
+	if len(owned) > 0 { // else what pods there are belong to somebody else, or to nobody
+		if waiting, err = r.removeStages(ctx, d, owned); err != nil {
+			return reconcile.Result{}, stuck(d, err)
+		}
 	}
 	if waiting != "" {
 		progress(d, waiting)

@@ -36,6 +36,8 @@ type drift struct {
 	writes int
 	// kept says that the edit stays beside what is healed.
 	kept bool
+	// anew says that the object is another one afterwards.
+	anew bool
 	// foreign is what status lists for the object, "@." as above.
 	foreign []string
 }
@@ -58,15 +60,18 @@ func take(path string) string { return fmt.Sprintf(`[{"op":"remove","path":%q}]`
 func drifts() map[string]drift {
 	extra := map[string]any{"name": "injected", "image": "example.com/injected:v1"}
 	return map[string]drift{
-		"Image":                   {kind: controllerOf, patch: replace("@/containers/0/image", "example.com/other:v9"), writes: 1},
-		"ImageOfASidecar":         {kind: nodeOf, patch: replace("@/containers/1/image", "example.com/other:v9"), writes: 1},
-		"PullPolicy":              {kind: controllerOf, patch: replace("@/containers/0/imagePullPolicy", "Always"), writes: 1},
-		"Replicas":                {kind: controllerOf, patch: replace("/spec/replicas", 7), writes: 1},
-		"ArgsReplaced":            {kind: controllerOf, patch: replace("@/containers/1/args", []string{"--v=9"}), writes: 1},
-		"ArgAdded":                {kind: nodeOf, patch: add("@/containers/0/args/-", "--v=9"), writes: 1},
-		"EnvChanged":              {kind: controllerOf, patch: replace("@/containers/0/env/0/value", "unix:///tmp/x"), writes: 1},
-		"EnvAdded":                {kind: controllerOf, patch: add("@/containers/0/env/-", map[string]any{"name": "HTTP_PROXY", "value": "p"}), foreign: []string{"@.containers[driver].env[HTTP_PROXY]"}},
-		"EnvRemoved":              {kind: controllerOf, patch: take("@/containers/0/env/1"), writes: 1},
+		"Image":           {kind: controllerOf, patch: replace("@/containers/0/image", "example.com/other:v9"), writes: 1},
+		"ImageOfASidecar": {kind: nodeOf, patch: replace("@/containers/1/image", "example.com/other:v9"), writes: 1},
+		"PullPolicy":      {kind: controllerOf, patch: replace("@/containers/0/imagePullPolicy", "Always"), writes: 1},
+		"Replicas":        {kind: controllerOf, patch: replace("/spec/replicas", 7), writes: 1},
+		"ArgsReplaced":    {kind: controllerOf, patch: replace("@/containers/1/args", []string{"--v=9"}), writes: 1},
+		"ArgAdded":        {kind: nodeOf, patch: add("@/containers/0/args/-", "--v=9"), writes: 1},
+		"EnvChanged":      {kind: controllerOf, patch: replace("@/containers/0/env/0/value", "unix:///tmp/x"), writes: 1},
+		"EnvAdded":        {kind: controllerOf, patch: add("@/containers/0/env/-", map[string]any{"name": "HTTP_PROXY", "value": "p"}), foreign: []string{"@.containers[driver].env[HTTP_PROXY]"}},
+		"EnvRemoved":      {kind: controllerOf, patch: take("@/containers/0/env/1"), writes: 1},
+		"EnvSwitched":     {kind: controllerOf, patch: replace("@/containers/0/env/1", map[string]any{"name": "KUBE_NODE_NAME", "value": "x"}), writes: 4},
+		"ProbeBesideForeignEnv": {kind: controllerOf, patch: `[{"op":"add","path":"@/containers/0/env/-","value":{"name":"PROXY","value":"p"}},
+			{"op":"replace","path":"@/containers/0/livenessProbe","value":{"exec":{"command":["true"]}}}]`, writes: 4, kept: true, foreign: []string{"@.containers[driver].env[PROXY]"}},
 		"Command":                 {kind: controllerOf, patch: add("@/containers/0/command", []string{"/bin/sh"}), foreign: []string{"@.containers[driver].command"}},
 		"HostNetwork":             {kind: controllerOf, patch: add("@/hostNetwork", true), writes: 1},
 		"HostPID":                 {kind: nodeOf, patch: add("@/hostPID", true), writes: 1},
@@ -104,7 +109,7 @@ func drifts() map[string]drift {
 		"FinalizerAdded":          {kind: nodeOf, patch: add("/metadata/finalizers", []string{"example.com/mine"})},
 		"Rules":                   {kind: "ClusterRole", patch: replace("/rules", []any{}), writes: 1},
 		"RuleAdded":               {kind: "ClusterRole", patch: add("/rules/-", map[string]any{"apiGroups": []string{""}, "resources": []string{"pods"}, "verbs": []string{"get"}}), writes: 1},
-		"AggregationRule":         {kind: "ClusterRole", patch: add("/aggregationRule", map[string]any{"clusterRoleSelectors": []any{map[string]any{"matchLabels": map[string]any{"a": "b"}}}}), foreign: []string{"aggregationRule"}},
+		"AggregationRule":         {kind: "ClusterRole", patch: add("/aggregationRule", map[string]any{"clusterRoleSelectors": []any{map[string]any{"matchLabels": map[string]any{"a": "b"}}}}), writes: 2, anew: true},
 		"RulesOfTheRole":          {kind: "Role", patch: take("/rules/0"), writes: 1},
 		"Subjects":                {kind: "ClusterRoleBinding", patch: replace("/subjects", []any{}), writes: 1},
 		"SubjectAdded":            {kind: "RoleBinding", patch: add("/subjects/-", map[string]any{"kind": "ServiceAccount", "name": "x", "namespace": "y"}), writes: 1},
@@ -139,7 +144,7 @@ func TestForeignEdits(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tc.writes > 0 {
-				await(t, "healed", func() error { return healed(t, before, tc.kept) })
+				await(t, "healed", func() error { return healed(t, before, tc) })
 			}
 			await(t, "status tells", func() error { return tells(t, d, before, tc.foreign) })
 			awaitCalm(t, cluster.operator, d)
@@ -173,13 +178,16 @@ func objectOf(t *testing.T, d *v1alpha1.CSIDriverDeployment, kind string) *unstr
 
 // healed compares what is there with what was; more than that may be there where
 // something is kept.
-func healed(t *testing.T, before *unstructured.Unstructured, kept bool) error {
+func healed(t *testing.T, before *unstructured.Unstructured, tc drift) error {
 	t.Helper()
 	now, err := reread(t, *before)
 	if err != nil {
 		return err
 	}
-	if kept {
+	if (now.GetUID() != before.GetUID()) != tc.anew {
+		return fmt.Errorf("uid %s was %s", now.GetUID(), before.GetUID())
+	}
+	if tc.kept {
 		fingerprint, err := plan.Fingerprint(now)
 		if err != nil {
 			return err
@@ -202,6 +210,8 @@ func content(u *unstructured.Unstructured) string {
 	seen.SetManagedFields(nil)
 	seen.SetResourceVersion("")
 	seen.SetGeneration(0)
+	seen.SetUID("")
+	unstructured.RemoveNestedField(seen.Object, "metadata", "creationTimestamp")
 	annotations := seen.GetAnnotations()
 	delete(annotations, "deprecated.daemonset.template.generation") // counts changes
 	seen.SetAnnotations(annotations)

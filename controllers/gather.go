@@ -89,9 +89,9 @@ func expect(o health.Observed, records map[plan.Ref]plan.Record) {
 	for ref, record := range records {
 		switch {
 		case record.Generation == 0:
-		case ref.Kind == "Deployment" && o.Controller != nil:
+		case ref.Kind == "Deployment" && o.Controller != nil && o.Controller.UID == record.UID:
 			o.Controller.Generation = record.Generation
-		case ref.Kind == "DaemonSet" && o.Nodes != nil:
+		case ref.Kind == "DaemonSet" && o.Nodes != nil && o.Nodes.UID == record.UID:
 			o.Nodes.Generation = record.Generation
 		}
 	}

@@ -33,7 +33,9 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 		return reconcile.Result{}, r.assess(ctx, d, rowsOf(d))
 	}
 	behind, applyErr := r.execute(ctx, d, filter(set, chosen))
-	d.Status.Driver = driverStatus(set)
+	if managed(d) {
+		d.Status.Driver = driverStatus(set)
+	}
 	if err := r.assess(ctx, d, set.Rows); err != nil {
 		return reconcile.Result{}, errors.Join(applyErr, err)
 	}
@@ -107,14 +109,14 @@ func filter(set desired.Set, chosen func(desired.Object) bool) desired.Set {
 	return set
 }
 
-// afterApply says when to look again: a watch tells when a namespace or a
-// foreign object changes; nothing tells when the operator was given a right or
-// an admission policy was lifted; other errors may pass at once.
+// afterApply says when to look again: a watch tells when a namespace changes; nothing
+// tells when the operator was given a right, an admission policy was lifted or, for
+// most kinds, a foreign object went away; other errors may pass at once.
 func afterApply(err error) (reconcile.Result, error) {
 	switch reasonOf(err) {
 	case v1alpha1.ReasonApplyFailed:
 		return reconcile.Result{}, err
-	case v1alpha1.ReasonRBACDenied, v1alpha1.ReasonApplyRefused:
+	case v1alpha1.ReasonRBACDenied, v1alpha1.ReasonApplyRefused, v1alpha1.ReasonConflict:
 		return reconcile.Result{RequeueAfter: afterRefusal}, nil
 	default:
 		return reconcile.Result{}, nil

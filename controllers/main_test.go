@@ -142,7 +142,7 @@ type operator struct {
 	done       chan error
 }
 
-func startOperator() (*operator, error) {
+func startOperator(edits ...func(*manager.Options)) (*operator, error) {
 	scheme, err := Scheme()
 	if err != nil {
 		return nil, err
@@ -159,12 +159,16 @@ func startOperator() (*operator, error) {
 		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:" + accountNamespace, "system:authenticated"},
 	}
 	cfg.Wrap(o.traffic.record)
-	mgr, err := ctrl.NewManager(cfg, manager.Options{
+	options := manager.Options{
 		Scheme:     scheme,
 		Cache:      cache,
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: new(true)}, // a restart is in the same process
-	})
+	}
+	for _, edit := range edits {
+		edit(&options)
+	}
+	mgr, err := ctrl.NewManager(cfg, options)
 	if err != nil {
 		return nil, err
 	}

@@ -9,11 +9,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
 func state(s v1alpha1.ManagementState) func(*v1alpha1.CSIDriverDeploymentSpec) {
@@ -75,6 +77,7 @@ func TestUnmanaged(t *testing.T) {
 	d := installed(t)
 	before := owned(t, d.Name)
 	change(t, d, state(v1alpha1.Unmanaged))
+	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied) // of the new generation
 	merge(t, deployment(t, d), map[string]any{"spec": map[string]any{"replicas": 5}})
 	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonUnmanaged)
 	wake(t, cluster.operator, d)
@@ -98,6 +101,11 @@ func TestUnmanaged(t *testing.T) {
 		}
 	}
 
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "left", Namespace: d.Spec.Namespace, Labels: desired.Labels(d.Name, v1alpha1.ComponentController)},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "i"}}},
+	}
+	create(t, pod) // of what runs on
 	d.ResourceVersion = ""
 	create(t, d) // the CSIDriver is nobody's now, and not taken over
 	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonConflict)
@@ -106,4 +114,6 @@ func TestUnmanaged(t *testing.T) {
 	if driver.Labels[v1alpha1.LabelDeployment] != "" {
 		t.Error("the released CSIDriver was taken over")
 	}
+	remove(t, d)
+	awaitGone(t, d) // it does not wait for pods that are not its own
 }

@@ -42,7 +42,9 @@ func (r *Reconciler) admit(ctx context.Context, d *v1alpha1.CSIDriverDeployment)
 				v1alpha1.Kind, other.Name, desired.Namespace(d, r.facts))}
 		}
 	}
-	r.admitted.add(d.UID)
+	if managed(d) {
+		r.admitted.add(d.UID)
+	}
 	return nil
 }
 

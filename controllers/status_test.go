@@ -113,6 +113,7 @@ func TestGenerationOfTheLastApply(t *testing.T) {
 		"NotCounted":     {records(0, 0), 3, 3},
 		"CacheIsBehind":  {records(4, 5), 4, 5},
 		"OthersWereAtIt": {records(2, 1), 2, 1},
+		"MadeAnew":       {map[plan.Ref]plan.Record{{Kind: "Deployment"}: {Generation: 9, UID: "old"}}, 3, 3},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -90,7 +90,7 @@ func TestReasonOf(t *testing.T) {
 		retry bool
 	}{
 		"None":      {nil, v1alpha1.ReasonApplied, false},
-		"Conflict":  {&apply.ConflictError{Object: object}, v1alpha1.ReasonConflict, false},
+		"Conflict":  {&apply.ConflictError{Object: object}, v1alpha1.ReasonConflict, true},
 		"Namespace": {&apply.NamespaceError{Name: "n"}, v1alpha1.ReasonNamespaceMissing, false},
 		"Denied":    {&apply.DeniedError{Object: object}, v1alpha1.ReasonRBACDenied, true},
 		"Refused":   {fmt.Errorf("wrapped: %w", &apply.RefusedError{Object: object}), v1alpha1.ReasonApplyRefused, true},

@@ -19,8 +19,8 @@ import (
 // +kubebuilder:validation:XValidation:rule="has(self.bundled) == has(oldSelf.bundled) && (!has(self.bundled) || self.bundled.path == oldSelf.bundled.path)",message="bundled.path cannot be changed: existing volumes lie there; create another CSIDriverDeployment"
 type CSIDriverDeploymentSpec struct {
 	// managementState says how far the operator goes. Managed: it installs, heals
-	// and removes. Plan: it tells in status.plan what it would do, and does nothing.
-	// Unmanaged: it does nothing, and when this object is deleted it takes its
+	// and removes. Plan: it tells in status.plan what it would do, and does nothing,
+	// until this object is deleted: that removes what was installed before. Unmanaged: it does nothing, and when this object is deleted it takes its
 	// labels off everything and leaves it running.
 	// +optional
 	// +kubebuilder:default=Managed

@@ -8,11 +8,14 @@ package apply
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
 	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
@@ -126,17 +129,22 @@ func (a *Applier) apply(ctx context.Context, change plan.Change) (Applied, error
 	if change.Action == plan.Blocked {
 		return Applied{}, &BlockedError{Object: change.Ref, Reason: change.Reason}
 	}
+	if change.Action == plan.Recreate {
+		if err := a.delete(ctx, change.Live); err != nil {
+			return Applied{}, err
+		}
+	}
 	first := change.Action == plan.Create && nameIsFree(change.Intent)
 	applied, err := a.send(ctx, change.Intent, !first)
 	var refused *RefusedError
-	if errors.As(err, &refused) && change.Live != nil {
+	if errors.As(err, &refused) && change.Action == plan.Heal {
 		applied, err = a.untangle(ctx, change, refused)
 	}
 	if err != nil {
 		return Applied{}, err
 	}
 	if first && isShared(applied.Object) && applied.Object.GetUID() != change.Last {
-		return Applied{}, a.giveBack(ctx, change.Intent)
+		return Applied{}, a.giveBack(ctx, applied.Object)
 	}
 	return applied, nil
 }
@@ -160,14 +168,19 @@ func isShared(object *unstructured.Unstructured) bool {
 }
 
 // giveBack takes our fields out of an object that turned out to be foreign, by
-// claiming none of them.
-func (a *Applier) giveBack(ctx context.Context, intent *unstructured.Unstructured) error {
+// claiming none of them. It does not stop half-way: the object would count as ours.
+func (a *Applier) giveBack(ctx context.Context, foreign *unstructured.Unstructured) error {
 	nothing := &unstructured.Unstructured{}
-	nothing.SetGroupVersionKind(intent.GroupVersionKind())
-	nothing.SetName(intent.GetName())
-	conflict := &ConflictError{Object: plan.RefOf(intent)}
-	if _, err := a.request(ctx, nothing, false); err != nil {
-		return errors.Join(conflict, err)
+	nothing.SetGroupVersionKind(foreign.GroupVersionKind())
+	nothing.SetName(foreign.GetName())
+	nothing.SetUID(foreign.GetUID()) // a conflict, and no new object, if it is gone
+	err := retry.OnError(retry.DefaultBackoff, func(err error) bool { return !apierrors.IsConflict(err) }, func() error {
+		_, err := a.request(context.WithoutCancel(ctx), nothing, false)
+		return err
+	})
+	conflict := &ConflictError{Object: plan.RefOf(foreign)}
+	if err != nil && !apierrors.IsConflict(err) {
+		return errors.Join(conflict, fmt.Errorf("giving back %s: %w", conflict.Object, err))
 	}
 	return conflict
 }

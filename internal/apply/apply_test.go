@@ -168,7 +168,7 @@ func TestTakenInARace(t *testing.T) {
 	if n := len(slices.DeleteFunc(slices.Clone(s.applied), func(a string) bool { return a != "CSIDriver unforced" })); n != 2 {
 		t.Errorf("applied %q, want the CSIDriver twice: the intent, and nothing", s.applied)
 	}
-	if diff := cmp.Diff(map[string]any{"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": map[string]any{"name": driver}}, s.last["CSIDriver"]); diff != "" {
+	if diff := cmp.Diff(map[string]any{"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": map[string]any{"name": driver, "uid": "theirs"}}, s.last["CSIDriver"]); diff != "" {
 		t.Errorf("given back by: -want, +got:\n%s", diff)
 	}
 	if slices.Contains(s.applied, "Deployment") {

@@ -82,8 +82,8 @@ type RefusedError struct {
 	Object plan.Ref
 	// Reason is what the API server said, with the fields that it named.
 	Reason string
-	// tangled are the fields that may not stand beside another one that does.
-	tangled []string
+	// fields are those that the API server named.
+	fields []string
 }
 
 // Error names the object and the server's reason.
@@ -113,7 +113,7 @@ func explain(object plan.Ref, err error) error {
 	case apierrors.IsForbidden(err):
 		return forbidden(object, s.Message)
 	case s.Code == http.StatusUnprocessableEntity || s.Code == http.StatusBadRequest:
-		return &RefusedError{Object: object, Reason: reasons(s), tangled: forbiddenFields(s)}
+		return &RefusedError{Object: object, Reason: reasons(s), fields: namedFields(s)}
 	default:
 		return fmt.Errorf("applying %s: %w", object, err)
 	}
@@ -147,15 +147,14 @@ func reasons(s metav1.Status) string {
 	return strings.Join(fields, "; ")
 }
 
-// forbiddenFields are the fields that a status calls forbidden: the other half of a
-// union, mostly.
-func forbiddenFields(s metav1.Status) []string {
+// namedFields are the fields that a status names.
+func namedFields(s metav1.Status) []string {
 	if s.Details == nil {
 		return nil
 	}
 	var fields []string
 	for _, c := range s.Details.Causes {
-		if c.Type == metav1.CauseTypeForbidden {
+		if c.Field != "" {
 			fields = append(fields, c.Field)
 		}
 	}

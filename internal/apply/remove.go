@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	coordinationv1 "k8s.io/api/coordination/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -93,7 +94,8 @@ func (a *Applier) delete(ctx context.Context, m client.Object) error {
 }
 
 // Release takes our labels off objects, which then belong to nobody. An object that
-// is gone is no error.
+// is gone is no error, nor is a role or binding with rights that the operator does not
+// hold, of which it may not even change a label: their names are of no use to others.
 func (a *Applier) Release(ctx context.Context, objects []metav1.PartialObjectMetadata) error {
 	text, err := json.Marshal(map[string]any{"metadata": map[string]any{
 		"labels":      map[string]any{v1alpha1.LabelDeployment: nil, v1alpha1.LabelComponent: nil, v1alpha1.LabelManagedBy: nil},
@@ -108,7 +110,7 @@ func (a *Applier) Release(ctx context.Context, objects []metav1.PartialObjectMet
 	for i := range objects {
 		group.Go(func() error {
 			ref := plan.RefOf(&objects[i])
-			if err := a.client.Patch(ctx, &objects[i], client.RawPatch(types.MergePatchType, text), client.FieldOwner(v1alpha1.FieldOwner)); client.IgnoreNotFound(err) != nil {
+			if err := a.client.Patch(ctx, &objects[i], client.RawPatch(types.MergePatchType, text), client.FieldOwner(v1alpha1.FieldOwner)); client.IgnoreNotFound(err) != nil && !unchangeable(&objects[i], err) {
 				results[i] = fmt.Errorf("taking our labels off %s: %w", ref, err)
 			}
 			return nil
@@ -116,6 +118,10 @@ func (a *Applier) Release(ctx context.Context, objects []metav1.PartialObjectMet
 	}
 	_ = group.Wait() // each error is in results
 	return errors.Join(results...)
+}
+
+func unchangeable(m *metav1.PartialObjectMetadata, err error) bool {
+	return m.GroupVersionKind().Group == rbacv1.GroupName && apierrors.IsForbidden(err)
 }
 
 // DeleteLeases deletes the leader Leases of the driver's sidecars, which carry

@@ -6,14 +6,18 @@ package apply
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/util/csaupgrade"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
@@ -27,7 +31,7 @@ import (
 // anything else, and then the intent is applied. If that does not help, the error is
 // the refusal.
 func (a *Applier) untangle(ctx context.Context, change plan.Change, refused *RefusedError) (Applied, error) {
-	patch := replacements(change, refused.tangled)
+	patch := replacements(change, refused.fields)
 	if len(patch) == 0 {
 		return Applied{}, refused
 	}
@@ -37,19 +41,31 @@ func (a *Applier) untangle(ctx context.Context, change plan.Change, refused *Ref
 	object.SetName(change.Ref.Name)
 	// A conflict, if the object is no longer the one that was looked at.
 	patch = append(patch, operation{Op: "replace", Path: "/metadata/resourceVersion", Value: change.Live.GetResourceVersion()})
-	if err := a.patch(ctx, object, patch); err != nil {
+	err := a.patch(ctx, object, patch)
+	if apierrors.IsInvalid(err) {
+		return Applied{}, refused
+	}
+	if err == nil {
+		err = retry.RetryOnConflict(retry.DefaultBackoff, func() error { return a.migrate(ctx, object) })
+	}
+	if err != nil {
 		return Applied{}, explain(change.Ref, err)
 	}
-	migrate, err := csaupgrade.UpgradeManagedFieldsPatch(object, sets.New(v1alpha1.FieldOwner), v1alpha1.FieldOwner)
-	if err != nil {
-		return Applied{}, fmt.Errorf("moving field ownership of %s: %w", change.Ref, err)
-	}
-	if len(migrate) > 0 {
-		if err := a.client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, migrate)); err != nil {
-			return Applied{}, explain(change.Ref, err)
-		}
-	}
 	return a.send(ctx, change.Intent, true)
+}
+
+// migrate lets what the operator holds by a patch be held by apply: else it would
+// stay when it leaves the intent.
+func (a *Applier) migrate(ctx context.Context, object *unstructured.Unstructured) error {
+	patch, err := csaupgrade.UpgradeManagedFieldsPatch(object, sets.New(v1alpha1.FieldOwner), v1alpha1.FieldOwner)
+	if err != nil || len(patch) == 0 {
+		return err
+	}
+	err = a.client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, patch))
+	if apierrors.IsConflict(err) { // a controller wrote its status meanwhile: read what there is, by changing nothing
+		return errors.Join(err, a.client.Patch(ctx, object, client.RawPatch(types.MergePatchType, []byte("{}"))))
+	}
+	return err
 }
 
 // operation is one of a JSON patch.
@@ -68,55 +84,61 @@ func (a *Applier) patch(ctx context.Context, object *unstructured.Unstructured, 
 	return a.client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, text), client.FieldOwner(v1alpha1.FieldOwner))
 }
 
-// replacements put our items, or our struct, in the place of those that a refusal
-// names. Items of others stay.
+// replacements put our structs in the place of those in which the fields of a
+// refusal lie, where they differ. What others have elsewhere stays.
 func replacements(change plan.Change, fields []string) []operation {
 	done := map[string]bool{}
 	var operations []operation
 	for _, field := range fields {
-		path := tangledAt(field)
-		wanted, exists, err := unstructured.NestedFieldNoCopy(change.Intent.Object, path...)
-		pointer := "/" + strings.Join(path, "/")
-		if err != nil || !exists || done[pointer] {
+		path := segments(field)
+		if len(path) < 2 { // the object as a whole
 			continue
 		}
-		done[pointer] = true
-		present, _, err := unstructured.NestedFieldNoCopy(change.Live.Object, path...)
-		if err != nil {
-			continue
+		for _, o := range replace(change.Intent.Object, change.Live.Object, path[:len(path)-1], "") {
+			if !done[o.Path] {
+				done[o.Path] = true
+				operations = append(operations, o)
+			}
 		}
-		operations = append(operations, operation{Op: "replace", Path: pointer, Value: inPlace(wanted, present)})
 	}
 	return operations
 }
 
-// tangledAt is the list, or the struct, in which a field as of an error lies:
-// spec.template.spec.volumes of spec.template.spec.volumes[0].configMap.
-func tangledAt(field string) []string {
-	if list, _, found := strings.Cut(field, "["); found {
-		return strings.Split(list, ".")
-	}
-	path := strings.Split(field, ".")
-	return path[:len(path)-1]
-}
+// index is a place in a list of the object that was refused, which says nothing of
+// the places in the object that there is.
+var index = regexp.MustCompile(`\[\d+\]`)
 
-// inPlace replaces items by those of the same name, and appends what is missing.
-func inPlace(wanted, present any) any {
-	ours, isList := wanted.([]any)
-	theirs, wasList := present.([]any)
-	if !isList || !wasList {
-		return wanted
-	}
-	merged := slices.Clone(theirs)
-	for _, item := range ours {
-		at := slices.IndexFunc(merged, func(m any) bool { return nameOf(m) != "" && nameOf(m) == nameOf(item) })
-		if at < 0 {
-			merged = append(merged, item)
-		} else {
-			merged[at] = item
+// segments are the names on the way to a field: volumes, configMap of
+// volumes[0].configMap.
+func segments(field string) []string { return strings.Split(index.ReplaceAllString(field, ""), ".") }
+
+// replace follows a path in both trees, through all items of ours in a list, and
+// returns what puts ours in the place of what differs at its end.
+func replace(ours, theirs any, path []string, pointer string) []operation {
+	if items, isList := ours.([]any); isList {
+		var operations []operation
+		present, _ := theirs.([]any)
+		for _, item := range items {
+			at := slices.IndexFunc(present, func(p any) bool { return nameOf(p) != "" && nameOf(p) == nameOf(item) })
+			if at >= 0 {
+				operations = append(operations, replace(item, present[at], path, fmt.Sprintf("%s/%d", pointer, at))...)
+			}
 		}
+		return operations
 	}
-	return merged
+	if len(path) == 0 {
+		if plan.Covers(theirs, ours) {
+			return nil
+		}
+		return []operation{{Op: "replace", Path: pointer, Value: ours}}
+	}
+	mine, _ := ours.(map[string]any)
+	live, _ := theirs.(map[string]any)
+	next, exists := live[path[0]]
+	if mine[path[0]] == nil || !exists {
+		return nil
+	}
+	return replace(mine[path[0]], next, path[1:], pointer+"/"+path[0])
 }
 
 func nameOf(item any) string {

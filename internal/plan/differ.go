@@ -19,6 +19,13 @@ func differences(intent, live map[string]any) []string {
 	return paths
 }
 
+// Covers tells whether a value has all that a wanted one has.
+func Covers(have, want any) bool {
+	var paths []string
+	differ(want, have, "", "", &paths)
+	return len(paths) == 0
+}
+
 // differ compares what stands at a path; field is the name of the field there.
 func differ(want, have any, at, field string, paths *[]string) {
 	switch w := want.(type) {
@@ -66,11 +73,12 @@ func sameItems(want, have []any) bool {
 	if len(want) != len(have) {
 		return false
 	}
-	var paths []string
 	for i := range want {
-		differ(want[i], have[i], "", "", &paths)
+		if !Covers(have[i], want[i]) {
+			return false
+		}
 	}
-	return len(paths) == 0
+	return true
 }
 
 // isZero is true for what the API server leaves out when it writes an object: a

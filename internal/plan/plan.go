@@ -28,6 +28,8 @@ const (
 	Apply Action = "Apply"
 	// Heal: others changed what was applied.
 	Heal Action = "Heal"
+	// Recreate: others changed what only a new object can be without.
+	Recreate Action = "Recreate"
 	// Delete: it is ours and not wanted any more.
 	Delete Action = "Delete"
 	// Blocked: it cannot be done now; the reason says what stands in the way.
@@ -125,8 +127,14 @@ func (in Input) change(ref Ref, object desired.Object) (Change, error) {
 	if owner := live.GetLabels()[v1alpha1.LabelDeployment]; !in.owns(live, record) {
 		return Change{Action: Conflict, Reason: "an object of that name exists and is not ours", Owner: owner}, nil
 	}
+	if live.GetLabels()[v1alpha1.LabelDeployment] == "" {
+		return Change{Action: Heal, Reason: "it has lost its label", Fields: []string{"metadata.labels"}, Intent: intent}, nil
+	}
 	if live.GetDeletionTimestamp() != nil {
 		return Change{Action: Blocked, Reason: "it is being deleted, and comes back when it is gone"}, nil
+	}
+	if field := incurable(live); field != "" {
+		return Change{Action: Recreate, Reason: "others gave it what only a new object is without", Fields: []string{field}, Intent: intent}, nil
 	}
 	hash, err := IntentHash(intent)
 	if err != nil {
@@ -145,6 +153,16 @@ func (in Input) change(ref Ref, object desired.Object) (Change, error) {
 	return Change{}, nil
 }
 
+// incurable is a field of others that takes ours away, and that the operator may not
+// remove: with an aggregationRule, Kubernetes itself writes the rules of a ClusterRole,
+// and only a cluster administrator may change one that has it.
+func incurable(live *unstructured.Unstructured) string {
+	if _, exists := live.Object["aggregationRule"]; exists && live.GetKind() == "ClusterRole" {
+		return "aggregationRule"
+	}
+	return ""
+}
+
 // owns is true for an object with our label, and for one that lost it, as its record
 // tells. An object with the label of another deployment is never ours.
 func (in Input) owns(live *unstructured.Unstructured, record Record) bool {
@@ -155,14 +173,14 @@ func (in Input) owns(live *unstructured.Unstructured, record Record) bool {
 	return record.UID != "" && record.UID == live.GetUID()
 }
 
-// deletions are for what carries our label, was applied by us, and is not wanted
-// any more. A copy that somebody made of one of our objects has our label too, and
-// is not ours.
+// deletions are for the classes that carry our label, were applied by us, and are not
+// wanted any more. A copy that somebody made of one of our objects has our label too,
+// and is not ours. Nothing but a class can leave a spec so far.
 func (in Input) deletions(wanted map[Ref]bool) []Change {
 	var changes []Change
 	for ref, live := range in.Live {
-		_, recorded := in.Records[ref]
-		if wanted[ref] || live.GetLabels()[v1alpha1.LabelDeployment] != in.Driver || live.GetDeletionTimestamp() != nil ||
+		recorded := in.Records[ref].UID == live.GetUID()
+		if ref.Kind != "StorageClass" || wanted[ref] || live.GetLabels()[v1alpha1.LabelDeployment] != in.Driver || live.GetDeletionTimestamp() != nil ||
 			!recorded && !slices.ContainsFunc(live.GetManagedFields(), isOurs) {
 			continue
 		}

@@ -131,6 +131,7 @@ func TestMake(t *testing.T) {
 		"Terminating":    {live: live(t, terminating, noExpansion), record: recorded(t), action: Blocked},
 
 		"UnwantedAbsent":      {unwanted: true, record: recorded(t)},
+		"UnwantedInPlace":     {unwanted: true, live: live(t, unmanaged, otherUID), record: recorded(t)},
 		"Unwanted":            {unwanted: true, live: live(t), action: Delete},
 		"UnwantedRecorded":    {unwanted: true, live: live(t, unmanaged), record: recorded(t), action: Delete},
 		"UnwantedCopy":        {unwanted: true, live: live(t, unmanaged)},
@@ -161,7 +162,7 @@ func TestMake(t *testing.T) {
 				t.Fatalf("-want, +got:\n%s", diff)
 			}
 			for _, change := range got {
-				applies := change.Action == Create || change.Action == Apply || change.Action == Heal
+				applies := change.Action == Create || change.Action == Apply || change.Action == Heal || change.Action == Recreate
 				if change.Reason == "" || applies != (change.Intent != nil) || change.Live != in.Live[ref] {
 					t.Errorf("change is %+v", change)
 				}
@@ -216,5 +217,28 @@ func TestRefText(t *testing.T) {
 		if got := ref.String(); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
+	}
+}
+
+// TestAggregated makes a role anew whose rules Kubernetes writes.
+func TestAggregated(t *testing.T) {
+	role := object(t, "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: r, labels: {csi-operator.io/deployment: pool.example.com}}, aggregationRule: {}}", nil)
+	wanted := role.DeepCopy()
+	unstructured.RemoveNestedField(wanted.Object, "aggregationRule")
+	p, err := Make(Input{
+		Driver: driver, Wanted: []desired.Object{{Intent: wanted}}, Live: map[Ref]*unstructured.Unstructured{RefOf(role): role},
+	})
+	if err != nil || len(p) != 1 || p[0].Action != Recreate || p[0].Live != role {
+		t.Errorf("planned %+v, %v", p, err)
+	}
+}
+
+// TestOnlyClassesAreDeleted: nothing else can leave a spec.
+func TestOnlyClassesAreDeleted(t *testing.T) {
+	workload := live(t)
+	workload.SetKind("DaemonSet")
+	p, err := Make(Input{Driver: driver, Live: map[Ref]*unstructured.Unstructured{RefOf(workload): workload}})
+	if err != nil || len(p) > 0 {
+		t.Errorf("planned %+v, %v", p, err)
 	}
 }
