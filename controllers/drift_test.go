@@ -144,7 +144,12 @@ func TestForeignEdits(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tc.writes > 0 {
-				await(t, "healed", func() error { return healed(t, before, tc) })
+				await(t, "healed", func() error {
+					if done := childWrites(requests(cluster.operator, d)[sent:], d); len(done) < tc.writes {
+						return fmt.Errorf("%d of %d writes so far", len(done), tc.writes)
+					}
+					return healed(t, before, tc)
+				})
 			}
 			await(t, "status tells", func() error { return tells(t, d, before, tc.foreign) })
 			awaitCalm(t, cluster.operator, d)
