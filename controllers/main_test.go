@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +31,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/yaml"
 
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
@@ -193,9 +195,36 @@ func (o *operator) stop() error {
 // traffic is every request that an operator sent, apart from watches; events are
 // only counted.
 type traffic struct {
-	mu     sync.Mutex
-	sent   []string
-	events int
+	mu        sync.Mutex
+	sent      []string
+	events    int
+	saboteurs map[string]*saboteur // by driver
+}
+
+// sabotage lets a saboteur at the calls about a driver from now on.
+func (t *traffic) sabotage(driver string, s *saboteur) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.saboteurs == nil {
+		t.saboteurs = map[string]*saboteur{}
+	}
+	t.saboteurs[driver] = s
+}
+
+// saboteurOf is who watches the calls about the object of a request.
+func (t *traffic) saboteurOf(r *http.Request) *saboteur {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	path := strings.TrimSuffix(r.URL.Path, "/status")
+	name := path[strings.LastIndex(path, "/")+1:]
+	for driver, s := range t.saboteurs {
+		names := desired.NamesOf(driver)
+		if name == driver || name == names.Controller || name == names.Node || slices.Contains(desired.Leases(driver), name) ||
+			strings.Contains(r.URL.RawQuery, url.QueryEscape(v1alpha1.LabelDeployment+"="+driver)+"&") {
+			return s
+		}
+	}
+	return nil
 }
 
 func (t *traffic) record(next http.RoundTripper) http.RoundTripper {
@@ -209,6 +238,9 @@ func (t *traffic) record(next http.RoundTripper) http.RoundTripper {
 			t.sent = append(t.sent, r.Method+" "+r.URL.Path)
 		}
 		t.mu.Unlock()
+		if s := t.saboteurOf(r); s != nil && !r.URL.Query().Has("watch") && s.strike(r) {
+			return s.answer(r, next)
+		}
 		return next.RoundTrip(r)
 	})
 }

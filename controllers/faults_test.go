@@ -1,0 +1,195 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/desired"
+)
+
+// allFaults is the variable that asks for every kind of failure at every call, and not
+// for one kind at each, in turn.
+const allFaults = "FAULTS"
+
+// errLostAnswer is a connection that breaks after the API server did what was asked.
+var errLostAnswer = errors.New("connection reset by peer")
+
+// fault is one way in which a call fails.
+type fault struct {
+	name string
+	code int32 // of the answer; 0: the answer is lost, the work is done
+	// reason and message of the answer.
+	reason  metav1.StatusReason
+	message string
+}
+
+func faults() []fault {
+	return []fault{
+		{name: "Internal", code: 500, reason: metav1.StatusReasonInternalError, message: "etcd is away"},
+		{name: "Conflict", code: 409, reason: metav1.StatusReasonConflict, message: "the object has been modified"},
+		{name: "AnswerLost"},
+		{name: "Forbidden", code: 403, reason: metav1.StatusReasonForbidden, message: `User "operator" cannot do that`},
+		{name: "Invalid", code: 422, reason: metav1.StatusReasonInvalid, message: "not now"},
+	}
+}
+
+// saboteur lets the call number at of a driver fail, once.
+type saboteur struct {
+	mu    sync.Mutex
+	at    int
+	fault fault
+	calls int
+	hit   string // the call that failed
+}
+
+// strike counts a call and tells whether it is the one.
+func (s *saboteur) strike(r *http.Request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.calls++; s.calls != s.at {
+		return false
+	}
+	s.hit = r.Method + " " + r.URL.Path
+	return true
+}
+
+// answer is what the client gets instead of the answer of the API server.
+func (s *saboteur) answer(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+	if s.fault.code == 0 {
+		response, err := next.RoundTrip(r)
+		if err == nil {
+			err = response.Body.Close()
+		}
+		return nil, errors.Join(errLostAnswer, err)
+	}
+	text, err := json.Marshal(metav1.Status{
+		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+		Status:   metav1.StatusFailure, Code: s.fault.code, Reason: s.fault.reason, Message: s.fault.message,
+	})
+	return &http.Response{
+		StatusCode: int(s.fault.code), Status: http.StatusText(int(s.fault.code)), Request: r,
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(text)),
+	}, err
+}
+
+// TestOneFailureAtEveryCall lets each call of an installation and of a removal fail
+// once: the same comes of it.
+func TestOneFailureAtEveryCall(t *testing.T) {
+	reference := driver(t, func(d *v1alpha1.CSIDriverDeployment) { d.Name = "faults-reference" })
+	reference.Spec.Namespace = "ns-" + reference.Name
+	whole := &saboteur{}
+	cluster.operator.traffic.sabotage(reference.Name, whole)
+	createNamespace(t, reference.Spec.Namespace)
+	create(t, reference)
+	awaitCondition(t, reference, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied)
+	awaitCalm(t, cluster.operator, reference)
+	want, installing := outcome(t, reference), whole.calls
+	remove(t, reference)
+	awaitGone(t, reference)
+	all := whole.calls
+
+	injected := 0
+	for at := 1; at <= all; at++ {
+		kinds := faults()
+		if os.Getenv(allFaults) == "" {
+			kinds = kinds[at%len(kinds) : at%len(kinds)+1]
+		}
+		for _, f := range kinds {
+			injected++
+			t.Run(fmt.Sprintf("%02d-%s", at, f.name), func(t *testing.T) {
+				t.Parallel()
+				failOnce(t, &saboteur{at: at, fault: f}, at <= installing, want)
+			})
+		}
+	}
+	t.Logf("%d failures injected: %d calls of an installation, %d of a removal", injected, installing, all-installing)
+}
+
+func failOnce(t *testing.T, s *saboteur, installing bool, want string) {
+	d := driver(t)
+	cluster.operator.traffic.sabotage(d.Name, s)
+	createNamespace(t, d.Spec.Namespace)
+	create(t, d)
+	awaitOutcome(t, d, want)
+	remove(t, d)
+	await(t, "it is gone", func() error {
+		nudge(t, d)
+		return stillThere(t, d)
+	})
+	if left := owned(t, d.Name); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hit == "" && installing {
+		t.Errorf("only %d calls, none failed", s.calls)
+	}
+}
+
+// awaitOutcome waits for what must come of it. Where the API server said no, and the
+// operator waits for somebody to act, it is nudged.
+func awaitOutcome(t *testing.T, d *v1alpha1.CSIDriverDeployment, want string) {
+	t.Helper()
+	await(t, "the same comes of it", func() error {
+		nudge(t, d)
+		if got := outcome(t, d); got != want {
+			return fmt.Errorf("-want, +got:\n%s", cmp.Diff(want, got))
+		}
+		return nil
+	})
+}
+
+// nudge reconciles a driver that was refused something, which is tried again after a
+// minute only.
+func nudge(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
+	t.Helper()
+	now := &v1alpha1.CSIDriverDeployment{}
+	if err := cluster.operator.client.Get(t.Context(), client.ObjectKeyFromObject(d), now); err != nil {
+		return // not yet, or no longer there
+	}
+	for _, c := range now.Status.Conditions {
+		waiting := c.Reason == v1alpha1.ReasonRBACDenied || c.Reason == v1alpha1.ReasonApplyRefused || c.Reason == v1alpha1.ReasonConflict
+		if c.Type == v1alpha1.ConditionApplied && waiting {
+			_, _ = cluster.operator.reconciler.Reconcile(t.Context(), now) // as often as it takes
+		}
+	}
+}
+
+// outcome is all that a driver's objects and its conditions say, with the names that
+// differ from driver to driver taken out.
+func outcome(t *testing.T, d *v1alpha1.CSIDriverDeployment) string {
+	t.Helper()
+	now := refresh(t, d)
+	names := desired.NamesOf(d.Name)
+	neutral := strings.NewReplacer(names.Controller, "CONTROLLER", names.Node, "NODE", strings.TrimSuffix(names.Node, "-node"), "STEM",
+		d.Spec.Namespace, "NAMESPACE", d.Name, "DRIVER", string(now.UID), "UID")
+	var lines []string
+	for _, o := range owned(t, d.Name) {
+		lines = append(lines, neutral.Replace(content(&o)))
+	}
+	for _, o := range now.Status.Objects {
+		lines = append(lines, neutral.Replace(fmt.Sprintf("%s %s %s %v", o.Kind, o.Name, o.State, o.ForeignFields)))
+	}
+	for _, c := range now.Status.Conditions {
+		lines = append(lines, neutral.Replace(fmt.Sprintf("%s %s %s %s", c.Type, c.Status, c.Reason, c.Message)))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
