@@ -33,7 +33,7 @@ const patience = 60 * time.Second
 func await(t *testing.T, what string, check func() error) {
 	t.Helper()
 	var last error
-	err := wait.PollUntilContextTimeout(t.Context(), 25*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, patience, true, func(context.Context) (bool, error) {
 		last = check()
 		return last == nil, nil
 	})
@@ -173,7 +173,7 @@ func refresh(t *testing.T, d *v1alpha1.CSIDriverDeployment) *v1alpha1.CSIDriverD
 // requests so far.
 func awaitCalm(t *testing.T, o *operator, d *v1alpha1.CSIDriverDeployment) int {
 	t.Helper()
-	const calm = 20
+	const calm = 12
 	count, same := -1, 0
 	await(t, "the operator leaves "+d.Name+" in peace", func() error {
 		now := len(requests(o, d))

@@ -52,7 +52,7 @@ var cluster struct {
 }
 
 // parallel is how many tests run at once: they wait more than they work.
-const parallel = "8"
+const parallel = "24"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -197,6 +197,7 @@ func (o *operator) stop() error {
 type traffic struct {
 	mu        sync.Mutex
 	sent      []string
+	byName    map[string][]int // places in sent
 	events    int
 	saboteurs map[string]*saboteur // by driver
 }
@@ -215,8 +216,7 @@ func (t *traffic) sabotage(driver string, s *saboteur) {
 func (t *traffic) saboteurOf(r *http.Request) *saboteur {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	path := strings.TrimSuffix(r.URL.Path, "/status")
-	name := path[strings.LastIndex(path, "/")+1:]
+	name := nameIn(r.URL.Path)
 	for driver, s := range t.saboteurs {
 		names := desired.NamesOf(driver)
 		if name == driver || name == names.Controller || name == names.Node || slices.Contains(desired.Leases(driver), name) ||
@@ -235,6 +235,11 @@ func (t *traffic) record(next http.RoundTripper) http.RoundTripper {
 		case strings.Contains(r.URL.Path, "/events.k8s.io/"):
 			t.events++
 		default:
+			if t.byName == nil {
+				t.byName = map[string][]int{}
+			}
+			name := nameIn(r.URL.Path)
+			t.byName[name] = append(t.byName[name], len(t.sent))
 			t.sent = append(t.sent, r.Method+" "+r.URL.Path)
 		}
 		t.mu.Unlock()
@@ -260,19 +265,27 @@ func (t *traffic) all() []string {
 
 func (t *traffic) last(n int) []string { return last(t.all(), n) }
 
-// about are, in order, the requests for objects of the given names and for
-// their status.
+// about are, in order, the requests for objects of the given names and for their
+// status.
 func (t *traffic) about(names ...string) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var out []string
-	for _, s := range t.sent {
-		path := strings.TrimSuffix(s, "/status")
-		if slices.Contains(names, path[strings.LastIndex(path, "/")+1:]) {
-			out = append(out, s)
-		}
+	var places []int
+	for _, name := range names {
+		places = append(places, t.byName[name]...)
+	}
+	slices.Sort(places)
+	out := make([]string, 0, len(places))
+	for _, place := range places {
+		out = append(out, t.sent[place])
 	}
 	return out
+}
+
+// nameIn is the name of the object that a request is about.
+func nameIn(path string) string {
+	path = strings.TrimSuffix(path, "/status")
+	return path[strings.LastIndex(path, "/")+1:]
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
