@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -149,6 +150,10 @@ func awaitOutcome(t *testing.T, d *v1alpha1.CSIDriverDeployment, want string) {
 	t.Helper()
 	await(t, "the same comes of it", func() error {
 		nudge(t, d)
+		c := meta.FindStatusCondition(refresh(t, d).Status.Conditions, v1alpha1.ConditionApplied)
+		if c == nil || c.Status != metav1.ConditionTrue {
+			return fmt.Errorf("applied is %+v", c)
+		}
 		if got := outcome(t, d); got != want {
 			return fmt.Errorf("-want, +got:\n%s", cmp.Diff(want, got))
 		}
