@@ -243,7 +243,7 @@ func (t *traffic) record(next http.RoundTripper) http.RoundTripper {
 			t.sent = append(t.sent, r.Method+" "+r.URL.Path)
 		}
 		t.mu.Unlock()
-		if s := t.saboteurOf(r); s != nil && !r.URL.Query().Has("watch") && s.strike(r) {
+		if s := t.saboteurOf(r); s != nil && !r.URL.Query().Has("watch") && s.strike() {
 			return s.answer(r, next)
 		}
 		return next.RoundTrip(r)
