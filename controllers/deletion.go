@@ -6,17 +6,20 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
+	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
 // stage is a part of a removal. The next one begins when every object of its
@@ -50,7 +53,7 @@ func (r *Reconciler) remove(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	if !controllerutil.ContainsFinalizer(d, v1alpha1.Finalizer) {
 		return reconcile.Result{}, nil
 	}
-	owned, err := r.applier.Owned(ctx, d.Name, desired.Kinds()...)
+	owned, err := r.owned(ctx, d, desired.Kinds()...)
 	if err != nil {
 		return reconcile.Result{}, stuck(d, err)
 	}
@@ -66,8 +69,9 @@ func (r *Reconciler) remove(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 			return r.install(ctx, d, butLostClasses(owned))
 		}
 	}
+	listRemaining(d, owned)
 	if classes := ofKinds(owned, "StorageClass"); len(classes) > 0 {
-		if err := r.applier.Delete(ctx, classes); err != nil {
+		if err := r.delete(ctx, d, classes); err != nil {
 			return reconcile.Result{}, stuck(d, err)
 		}
 		// A claim may have been served while the classes still stood.
@@ -88,8 +92,6 @@ func (r *Reconciler) remove(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	if err := r.applier.DeleteLeases(ctx, d.Name, desired.Namespace(d, r.facts)); err != nil {
 		return reconcile.Result{}, stuck(d, err)
 	}
-	r.admitted.forget(d.UID)
-	r.ledger.forget(d.UID)
 	return reconcile.Result{}, r.removeFinalizer(ctx, d)
 }
 
@@ -98,9 +100,34 @@ func (r *Reconciler) release(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 	if err := r.applier.Release(ctx, owned); err != nil {
 		return stuck(d, err)
 	}
-	r.admitted.forget(d.UID)
-	r.ledger.forget(d.UID)
 	return r.removeFinalizer(ctx, d)
+}
+
+// owned lists by live reads what there is of a driver: what carries its label, and
+// what it is known to have made and has lost that label.
+func (r *Reconciler) owned(ctx context.Context, d *v1alpha1.CSIDriverDeployment, kinds ...schema.GroupVersionKind) ([]metav1.PartialObjectMetadata, error) {
+	labelled, err := r.applier.Owned(ctx, d.Name, kinds...)
+	if err != nil {
+		return nil, err
+	}
+	unseen := map[plan.Ref]types.UID{}
+	for ref, record := range r.ledger.records(d) {
+		if slices.ContainsFunc(kinds, func(k schema.GroupVersionKind) bool { return k.Kind == ref.Kind }) {
+			unseen[ref] = record.UID
+		}
+	}
+	for i := range labelled {
+		delete(unseen, plan.RefOf(&labelled[i]))
+	}
+	strays, err := r.applier.Strays(ctx, unseen)
+	if err != nil {
+		return nil, err
+	}
+	for i := range strays {
+		delete(unseen, plan.RefOf(&strays[i]))
+	}
+	r.ledger.drop(d, slices.Collect(maps.Keys(unseen)))
+	return append(labelled, strays...), nil
 }
 
 // removeStages goes as far as it can and says what it waits for; empty if all
@@ -108,10 +135,10 @@ func (r *Reconciler) release(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 func (r *Reconciler) removeStages(ctx context.Context, d *v1alpha1.CSIDriverDeployment, owned []metav1.PartialObjectMetadata) (string, error) {
 	for _, s := range stages() {
 		if objects := ofKinds(owned, s.kinds...); len(objects) > 0 {
-			if err := r.applier.Delete(ctx, objects); err != nil {
+			if err := r.delete(ctx, d, objects); err != nil {
 				return "", err
 			}
-			left, err := r.applier.Owned(ctx, d.Name, kindsNamed(s.kinds...)...)
+			left, err := r.owned(ctx, d, desired.KindsNamed(s.kinds...)...)
 			if err != nil || len(left) > 0 {
 				return waitingFor(left, ""), err
 			}
@@ -126,6 +153,22 @@ func (r *Reconciler) removeStages(ctx context.Context, d *v1alpha1.CSIDriverDepl
 		}
 	}
 	return "", nil
+}
+
+// delete deletes objects. Those with our label will be found by that as long as they
+// stand, and need no record any more.
+func (r *Reconciler) delete(ctx context.Context, d *v1alpha1.CSIDriverDeployment, objects []metav1.PartialObjectMetadata) error {
+	if err := r.applier.Delete(ctx, objects); err != nil {
+		return err
+	}
+	var found []plan.Ref
+	for i := range objects {
+		if objects[i].Labels[v1alpha1.LabelDeployment] != "" {
+			found = append(found, plan.RefOf(&objects[i]))
+		}
+	}
+	r.ledger.drop(d, found)
+	return nil
 }
 
 // podsOf reads live which pods of a component are left; none of no component.
@@ -204,10 +247,4 @@ func ofKinds(objects []metav1.PartialObjectMetadata, kinds ...string) []metav1.P
 		}
 	}
 	return out
-}
-
-func kindsNamed(names ...string) []schema.GroupVersionKind {
-	return slices.DeleteFunc(desired.Kinds(), func(k schema.GroupVersionKind) bool {
-		return !slices.Contains(names, k.Kind)
-	})
 }

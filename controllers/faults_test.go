@@ -11,15 +11,18 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
@@ -93,11 +96,30 @@ func (s *saboteur) answer(r *http.Request, next http.RoundTripper) (*http.Respon
 	}, err
 }
 
+// sample is every how manieth call of a scenario fails where not all do; of the minimal
+// one all do.
+const sample = 7
+
 // TestOneFailureAtEveryCall lets each call of an installation and of a removal fail
-// once: the same comes of it.
+// once, for each of the golden scenarios: the same comes of it.
 func TestOneFailureAtEveryCall(t *testing.T) {
-	reference := driver(t, func(d *v1alpha1.CSIDriverDeployment) { d.Name = "faults-reference" })
-	reference.Spec.Namespace = "ns-" + reference.Name
+	files, err := filepath.Glob("../internal/desired/testdata/*.in.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	for _, file := range files {
+		scenario := strings.TrimSuffix(filepath.Base(file), ".in.yaml")
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			failEverywhere(t, scenario, file)
+		})
+	}
+}
+
+// failEverywhere counts the calls of an undisturbed life, and then has as many lives
+// with one call failing in each.
+func failEverywhere(t *testing.T, scenario, file string) {
+	reference := scenarioDriver(t, file, scenario+"-reference")
 	whole := &saboteur{}
 	cluster.operator.traffic.sabotage(reference.Name, whole)
 	createNamespace(t, reference.Spec.Namespace)
@@ -107,27 +129,51 @@ func TestOneFailureAtEveryCall(t *testing.T) {
 	want, installing := outcome(t, reference), whole.seen()
 	remove(t, reference)
 	awaitGone(t, reference)
-	all := whole.seen()
+	all, every := whole.seen(), 1
+	if os.Getenv(allFaults) == "" && scenario != "minimal" {
+		every = sample
+	}
 
 	injected := 0
-	for at := 1; at <= all; at++ {
+	for at := 1; at <= all; at += every {
 		kinds := faults()
 		if os.Getenv(allFaults) == "" {
 			kinds = kinds[at%len(kinds) : at%len(kinds)+1]
 		}
 		for _, f := range kinds {
 			injected++
-			t.Run(fmt.Sprintf("%02d-%s", at, f.name), func(t *testing.T) {
+			name := fmt.Sprintf("%02d-%s", at, f.name)
+			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				failOnce(t, &saboteur{at: at, fault: f}, at <= installing, want)
+				d := scenarioDriver(t, file, strings.ToLower(scenario+"-"+name))
+				failOnce(t, d, &saboteur{at: at, fault: f}, at <= installing, want)
 			})
 		}
 	}
-	t.Logf("%d failures injected: %d calls of an installation, %d of a removal", injected, installing, all-installing)
+	t.Logf("%d failures injected into %d calls of an installation and %d of a removal", injected, installing, all-installing)
 }
 
-func failOnce(t *testing.T, s *saboteur, installing bool, want string) {
-	d := driver(t)
+// scenarioDriver is the object of a golden file under another name and in a namespace of
+// its own. The name is as long as it was, if that is longer.
+func scenarioDriver(t *testing.T, file, name string) *v1alpha1.CSIDriverDeployment {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &v1alpha1.CSIDriverDeployment{}
+	if err := yaml.UnmarshalStrict(text, d); err != nil {
+		t.Fatal(err)
+	}
+	length := max(len(d.Name), len(name))
+	d.Spec.Namespace, d.Name = "ns-"+name, strings.TrimRight((name + "." + d.Name)[:length], ".-")
+	for i := range d.Spec.StorageClasses {
+		d.Spec.StorageClasses[i].Name = d.Name + "-" + d.Spec.StorageClasses[i].Name
+	}
+	return d
+}
+
+func failOnce(t *testing.T, d *v1alpha1.CSIDriverDeployment, s *saboteur, installing bool, want string) {
 	cluster.operator.traffic.sabotage(d.Name, s)
 	createNamespace(t, d.Spec.Namespace)
 	create(t, d)
@@ -173,8 +219,19 @@ func nudge(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
 	for _, c := range now.Status.Conditions {
 		waiting := c.Reason == v1alpha1.ReasonRBACDenied || c.Reason == v1alpha1.ReasonApplyRefused || c.Reason == v1alpha1.ReasonConflict
 		if c.Type == v1alpha1.ConditionApplied && waiting {
+			expire(cluster.operator.reconciler.ledger, now)
 			_, _ = cluster.operator.reconciler.Reconcile(t.Context(), now) // as often as it takes
 		}
+	}
+}
+
+// expire lets the minute pass for which a refusal stands.
+func expire(l *ledger, d *v1alpha1.CSIDriverDeployment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for ref, e := range l.of(d) {
+		e.refusal.when = time.Time{}
+		l.of(d)[ref] = e
 	}
 }
 
@@ -185,7 +242,7 @@ func outcome(t *testing.T, d *v1alpha1.CSIDriverDeployment) string {
 	now := refresh(t, d)
 	names := desired.NamesOf(d.Name)
 	neutral := strings.NewReplacer(names.Controller, "CONTROLLER", names.Node, "NODE", strings.TrimSuffix(names.Node, "-node"), "STEM",
-		d.Spec.Namespace, "NAMESPACE", d.Name, "DRIVER", string(now.UID), "UID")
+		d.Spec.Namespace, "NAMESPACE", d.Name, "DRIVER", strings.ReplaceAll(d.Name, ".", "-"), "DRIVER", string(now.UID), "UID")
 	var lines []string
 	for _, o := range owned(t, d.Name) {
 		lines = append(lines, neutral.Replace(content(&o)))

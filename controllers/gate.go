@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
 const (
@@ -59,6 +60,26 @@ func (r *Reconciler) usersOf(ctx context.Context, driver string) (users, error) 
 		return cached, err
 	}
 	return findUsers(ctx, r.live, driver, gatePage)
+}
+
+// use tells what needs the workloads of a driver that is not being deleted.
+func (r *Reconciler) use(ctx context.Context, driver string) (plan.Use, error) {
+	u, err := r.usersOf(ctx, driver)
+	if err != nil {
+		return plan.Use{}, fmt.Errorf("looking for volumes of the driver: %w", err)
+	}
+	return plan.Use{
+		Volumes:     needed("PersistentVolume", u.volumes),
+		Attachments: needed("VolumeAttachment", u.attachments),
+	}, nil
+}
+
+// needed counts objects and names the first; empty for none.
+func needed(kind string, names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s of the driver, e.g. %s", count(len(names), kind), names[0])
 }
 
 // findUsers reads pages of the given size, or all at once for 0: a cache knows

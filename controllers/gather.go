@@ -17,7 +17,6 @@ import (
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
 	"github.com/csi-operator/csi-operator/internal/health"
-	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
 // assess judges what runs and keeps the result in the object's status.
@@ -26,7 +25,7 @@ func (r *Reconciler) assess(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	if err != nil {
 		return err
 	}
-	expect(observed, r.ledger.records(d))
+	expect(observed, d.Status.Objects)
 	keep(d, health.Assess(d.Name, rows, observed))
 	return nil
 }
@@ -85,14 +84,14 @@ func (r *Reconciler) workload(ctx context.Context, kind string, key client.Objec
 // expect makes known which generation of the workloads came of what was applied
 // last: the cache may show an older one, whose status tells of an older template, and
 // others cause newer ones that change nothing.
-func expect(o health.Observed, records map[plan.Ref]plan.Record) {
-	for ref, record := range records {
+func expect(o health.Observed, applied []v1alpha1.ObjectStatus) {
+	for _, a := range applied {
 		switch {
-		case record.Generation == 0:
-		case ref.Kind == "Deployment" && o.Controller != nil && o.Controller.UID == record.UID:
-			o.Controller.Generation = record.Generation
-		case ref.Kind == "DaemonSet" && o.Nodes != nil && o.Nodes.UID == record.UID:
-			o.Nodes.Generation = record.Generation
+		case a.Generation == 0:
+		case a.Kind == "Deployment" && o.Controller != nil && o.Controller.UID == a.UID:
+			o.Controller.Generation = a.Generation
+		case a.Kind == "DaemonSet" && o.Nodes != nil && o.Nodes.UID == a.UID:
+			o.Nodes.Generation = a.Generation
 		}
 	}
 }

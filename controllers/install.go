@@ -30,6 +30,7 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 	markSpecValid(d, err)
 	if err != nil {
 		markSpecInvalidApplied(d)
+		d.Status.Plan = nil
 		return reconcile.Result{}, r.assess(ctx, d, rowsOf(d))
 	}
 	behind, applyErr := r.execute(ctx, d, filter(set, chosen))
@@ -49,22 +50,23 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 // execute plans, does what is planned if it may, and tells of it in the status. It
 // returns whether the cache has yet to show something of it.
 func (r *Reconciler) execute(ctx context.Context, d *v1alpha1.CSIDriverDeployment, set desired.Set) (bool, error) {
+	d.Status.Plan = nil
 	p, live, behind, err := r.plan(ctx, d, set)
 	if err != nil {
 		markApplied(d, len(set.Objects), err)
 		return behind, err
 	}
+	markChangeBlocked(d, p)
+	err = r.checkNamespace(ctx, set.Namespace)
 	if !managed(d) {
-		markPlanned(d, len(set.Objects), p)
+		markPlanned(d, len(set.Objects), p, err)
 		return behind, r.list(d, set, p, live, apply.Report{})
 	}
-	d.Status.Plan = nil
-	err = r.checkNamespace(ctx, set.Namespace)
 	var report apply.Report
 	if err == nil && len(p) > 0 {
 		report, err = r.apply(ctx, p)
 	}
-	err = errors.Join(err, r.ledger.note(d, p, report))
+	err = errors.Join(err, r.ledger.note(d, set.Objects, live, p, report))
 	markApplied(d, len(set.Objects), err)
 	return behind || len(report.Applied) > 0, errors.Join(err, r.list(d, set, p, live, report))
 }
@@ -92,8 +94,14 @@ func (r *Reconciler) apply(ctx context.Context, p plan.Plan) (apply.Report, erro
 	if len(report.Removed) > 0 {
 		log.FromContext(ctx).Info("Removed objects that left the spec", "objects", report.Removed)
 	}
+	applied := map[plan.Ref]bool{}
+	for _, a := range report.Applied {
+		applied[a.Ref] = true
+	}
 	for _, change := range p {
-		log.FromContext(ctx).V(1).Info("Changed an object", "object", change.Ref.String(), "action", change.Action, "fields", change.Fields)
+		if applied[change.Ref] {
+			log.FromContext(ctx).V(1).Info("Changed an object", "object", change.Ref.String(), "action", change.Action, "fields", change.Fields)
+		}
 	}
 	return report, err
 }
@@ -118,6 +126,8 @@ func afterApply(err error) (reconcile.Result, error) {
 		return reconcile.Result{}, err
 	case v1alpha1.ReasonRBACDenied, v1alpha1.ReasonApplyRefused, v1alpha1.ReasonConflict:
 		return reconcile.Result{RequeueAfter: afterRefusal}, nil
+	case v1alpha1.ReasonContested:
+		return reconcile.Result{RequeueAfter: contestPause}, nil
 	default:
 		return reconcile.Result{}, nil
 	}
@@ -130,6 +140,7 @@ func reasonOf(err error) string {
 		namespace *apply.NamespaceError
 		denied    *apply.DeniedError
 		refused   *apply.RefusedError
+		contested *apply.ContestedError
 		blocked   *apply.BlockedError
 	)
 	switch {
@@ -143,6 +154,8 @@ func reasonOf(err error) string {
 		return v1alpha1.ReasonRBACDenied
 	case errors.As(err, &refused):
 		return v1alpha1.ReasonApplyRefused
+	case errors.As(err, &contested):
+		return v1alpha1.ReasonContested
 	case errors.As(err, &blocked):
 		return v1alpha1.ReasonBlocked
 	default:

@@ -4,10 +4,14 @@
 package controllers
 
 import (
+	"fmt"
+	"maps"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -15,6 +19,7 @@ import (
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/apply"
+	"github.com/csi-operator/csi-operator/internal/desired"
 	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
@@ -29,6 +34,7 @@ type ledger struct {
 	mu      sync.Mutex
 	drivers map[types.UID]map[plan.Ref]entry
 	now     func() time.Time
+	stands  time.Duration // how long a refusal does
 }
 
 type entry struct {
@@ -36,10 +42,19 @@ type entry struct {
 	omitted []string
 	reply   *unstructured.Unstructured // nil once the cache has shown it
 	at      time.Time                  // of the reply
+	refusal refusal
+	heals   *rate.Limiter // nil before the first
+}
+
+// refusal is what the API server said to a change, and when.
+type refusal struct {
+	err  error
+	of   string // attemptOf the change
+	when time.Time
 }
 
 func newLedger() *ledger {
-	return &ledger{drivers: map[types.UID]map[plan.Ref]entry{}, now: time.Now}
+	return &ledger{drivers: map[types.UID]map[plan.Ref]entry{}, now: time.Now, stands: afterRefusal}
 }
 
 // of returns the entries of a driver, at first those of its status. What was
@@ -53,7 +68,7 @@ func (l *ledger) of(d *v1alpha1.CSIDriverDeployment) map[plan.Ref]entry {
 	entries = map[plan.Ref]entry{}
 	for _, o := range d.Status.Objects {
 		intent, live, _ := strings.Cut(o.Applied, "/")
-		if len(o.OmittedFields) > 0 {
+		if len(o.OmittedFields) > 0 && managed(d) {
 			intent = ""
 		}
 		entries[plan.Ref{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}] = entry{
@@ -64,12 +79,10 @@ func (l *ledger) of(d *v1alpha1.CSIDriverDeployment) map[plan.Ref]entry {
 	return entries
 }
 
-// records are what is known of a driver's objects.
+// records are the last applications to a driver's objects.
 func (l *ledger) records(d *v1alpha1.CSIDriverDeployment) map[plan.Ref]plan.Record {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	records := map[plan.Ref]plan.Record{}
-	for ref, e := range l.of(d) {
+	for ref, e := range l.entries(d) {
 		if e.record != (plan.Record{}) {
 			records[ref] = e.record
 		}
@@ -106,26 +119,93 @@ func shows(cached, reply *unstructured.Unstructured) bool {
 	return err != nil || order >= 0
 }
 
-// note keeps what was done.
-func (l *ledger) note(d *v1alpha1.CSIDriverDeployment, p plan.Plan, report apply.Report) error {
+// note keeps what was done, and forgets objects that are neither wanted nor there.
+func (l *ledger) note(d *v1alpha1.CSIDriverDeployment, wanted []desired.Object, live objects, p plan.Plan, report apply.Report) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	entries := l.of(d)
 	for _, ref := range report.Removed {
 		delete(entries, ref)
 	}
-	intents := map[plan.Ref]*unstructured.Unstructured{}
+	known := map[plan.Ref]bool{}
+	for _, object := range wanted {
+		known[plan.RefOf(object.Intent)] = true
+	}
+	maps.DeleteFunc(entries, func(ref plan.Ref, _ entry) bool { return !known[ref] && live[ref] == nil })
+	changes := map[plan.Ref]plan.Change{}
 	for _, change := range p {
-		intents[change.Ref] = change.Intent
+		changes[change.Ref] = change
 	}
 	for _, a := range report.Applied {
-		record, err := plan.NewRecord(intents[a.Ref], a.Object)
+		change := changes[a.Ref]
+		record, err := plan.NewRecord(change.Intent, a.Object)
 		if err != nil {
 			return err
 		}
-		entries[a.Ref] = entry{record: record, omitted: a.Omitted, reply: a.Object, at: l.now()}
+		entries[a.Ref] = entry{record: record, omitted: a.Omitted, reply: a.Object, at: l.now(), heals: l.countHealing(entries[a.Ref], change)}
+	}
+	return l.noteFailed(d, changes, report.Failed)
+}
+
+// noteFailed keeps what the API server refused, but not what was not sent at all.
+func (l *ledger) noteFailed(d *v1alpha1.CSIDriverDeployment, changes map[plan.Ref]plan.Change, failed []apply.Failed) error {
+	entries := l.of(d)
+	for _, f := range failed {
+		change := changes[f.Ref]
+		if r := reasonOf(f.Err); change.Refused != nil || r != v1alpha1.ReasonApplyRefused && r != v1alpha1.ReasonRBACDenied {
+			continue
+		}
+		attempt, err := attemptOf(d, change)
+		if err != nil {
+			return err
+		}
+		e := entries[f.Ref]
+		e.refusal = refusal{err: f.Err, of: attempt, when: l.now()}
+		entries[f.Ref] = e
 	}
 	return nil
+}
+
+// hold marks the changes that the API server has just refused, so that not every
+// event sends them again, and those that others undo each time. Whoever changes the
+// deployment or the object has what was refused sent.
+func (l *ledger) hold(d *v1alpha1.CSIDriverDeployment, p plan.Plan) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	entries := l.of(d)
+	for i := range p {
+		p[i].Refused = l.contested(entries[p[i].Ref], p[i])
+		r := entries[p[i].Ref].refusal
+		if r.err == nil || p[i].Intent == nil || l.now().Sub(r.when) >= l.stands {
+			continue
+		}
+		attempt, err := attemptOf(d, p[i])
+		if err != nil {
+			return err
+		}
+		if attempt == r.of {
+			p[i].Refused = r.err
+		}
+	}
+	return nil
+}
+
+// attemptOf tells an attempt from another: by who asks for it, what is sent, and to
+// which object, whose status is no part of it where that is known.
+func attemptOf(d *v1alpha1.CSIDriverDeployment, change plan.Change) (string, error) {
+	hash, err := plan.IntentHash(change.Intent)
+	if err != nil {
+		return "", err
+	}
+	attempt := fmt.Sprintf("%d/%s", d.Generation, hash)
+	if change.Live == nil {
+		return attempt, nil
+	}
+	version := change.Live.GetResourceVersion()
+	if generation := change.Live.GetGeneration(); generation > 0 {
+		version = strconv.FormatInt(generation, 10)
+	}
+	return fmt.Sprintf("%s/%s/%s", attempt, change.Live.GetUID(), version), nil
 }
 
 // gone forgets the reply for an object that was deleted, or lost its label.
@@ -148,13 +228,19 @@ func (l *ledger) forget(uid types.UID) {
 	delete(l.drivers, uid)
 }
 
-// omitted are the fields that the API server did not take, by object.
-func (l *ledger) omitted(d *v1alpha1.CSIDriverDeployment) map[plan.Ref][]string {
+// drop forgets objects of a driver.
+func (l *ledger) drop(d *v1alpha1.CSIDriverDeployment, refs []plan.Ref) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	omitted := map[plan.Ref][]string{}
-	for ref, e := range l.of(d) {
-		omitted[ref] = e.omitted
+	entries := l.of(d)
+	for _, ref := range refs {
+		delete(entries, ref)
 	}
-	return omitted
+}
+
+// entries are all that is known of a driver's objects.
+func (l *ledger) entries(d *v1alpha1.CSIDriverDeployment) map[plan.Ref]entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.of(d))
 }

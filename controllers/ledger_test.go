@@ -4,15 +4,18 @@
 package controllers
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/apply"
+	"github.com/csi-operator/csi-operator/internal/desired"
 	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
@@ -50,7 +53,7 @@ func TestLedgerBridgesTheCache(t *testing.T) {
 			start := time.Unix(0, 0)
 			l.now = func() time.Time { return start }
 			p := plan.Plan{{Ref: ref, Intent: role("", "")}}
-			if err := l.note(d, p, apply.Report{Applied: []apply.Applied{{Ref: ref, Object: role("1", "5")}}}); err != nil {
+			if err := l.note(d, nil, objects{ref: role("1", "4")}, p, apply.Report{Applied: []apply.Applied{{Ref: ref, Object: role("1", "5")}}}); err != nil {
 				t.Fatal(err)
 			}
 			if tc.before != nil {
@@ -87,5 +90,80 @@ func TestLedgerBeginsWithStatus(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, newLedger().records(d)); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
+// TestRefusalStands: what the API server refused is not sent again before a minute is
+// over, or something about it has changed.
+func TestRefusalStands(t *testing.T) {
+	const generation = 3
+	refused := &apply.RefusedError{Reason: "quota"}
+	before := plan.Change{Ref: plan.Ref{Kind: "Role", Name: "r"}, Intent: role("", ""), Live: role("1", "5")}
+	other := role("", "")
+	other.Object["rules"] = []any{}
+	counted := func(generation int64, version string) *unstructured.Unstructured {
+		u := role("1", version)
+		u.SetGeneration(generation)
+		return u
+	}
+	cases := map[string]struct {
+		err         error
+		first, then plan.Change
+		later       time.Duration
+		asked       int64 // by which generation of the deployment
+		want        bool
+	}{
+		"Same":             {err: refused, then: before, want: true},
+		"Denied":           {err: &apply.DeniedError{}, then: before, want: true},
+		"MayPass":          {err: errors.New("timeout"), then: before},
+		"AskedAnew":        {err: refused, then: before, asked: 1},
+		"LongAgo":          {err: refused, then: before, later: afterRefusal},
+		"OtherIntent":      {err: refused, then: plan.Change{Ref: before.Ref, Intent: other, Live: before.Live}},
+		"OtherVersion":     {err: refused, then: plan.Change{Ref: before.Ref, Intent: before.Intent, Live: role("1", "6")}},
+		"OtherObject":      {err: refused, then: plan.Change{Ref: before.Ref, Intent: before.Intent, Live: role("2", "5")}},
+		"Gone":             {err: refused, then: plan.Change{Ref: before.Ref, Intent: before.Intent}},
+		"OnlyOtherStatus":  {err: refused, first: plan.Change{Ref: before.Ref, Intent: before.Intent, Live: counted(2, "5")}, then: plan.Change{Ref: before.Ref, Intent: before.Intent, Live: counted(2, "6")}, want: true},
+		"OtherGeneration":  {err: refused, first: plan.Change{Ref: before.Ref, Intent: before.Intent, Live: counted(2, "5")}, then: plan.Change{Ref: before.Ref, Intent: before.Intent, Live: counted(3, "6")}},
+		"NotSentAtTheTime": {err: refused, first: plan.Change{Ref: before.Ref, Intent: before.Intent, Live: before.Live, Refused: refused}, then: before},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if tc.first.Intent == nil {
+				tc.first = before
+			}
+			l, d := newLedger(), &v1alpha1.CSIDriverDeployment{ObjectMeta: metav1.ObjectMeta{Generation: generation}}
+			start := time.Unix(0, 0)
+			l.now = func() time.Time { return start }
+			if err := l.note(d, nil, objects{before.Ref: before.Live}, plan.Plan{tc.first}, apply.Report{Failed: []apply.Failed{{Ref: before.Ref, Err: tc.err}}}); err != nil {
+				t.Fatal(err)
+			}
+			l.now = func() time.Time { return start.Add(tc.later) }
+			d.Generation += tc.asked
+			p := plan.Plan{tc.then}
+			if err := l.hold(d, p); err != nil {
+				t.Fatal(err)
+			}
+			if held := p[0].Refused != nil; held != tc.want || held && !errors.Is(p[0].Refused, tc.err) {
+				t.Errorf("held by %v, want held %t", p[0].Refused, tc.want)
+			}
+		})
+	}
+}
+
+// TestNoteForgets what is neither wanted nor there.
+func TestNoteForgets(t *testing.T) {
+	d := &v1alpha1.CSIDriverDeployment{}
+	for _, name := range []string{"wanted", "there", "neither"} {
+		d.Status.Objects = append(d.Status.Objects, v1alpha1.ObjectStatus{Kind: "Role", Name: name, UID: "1"})
+	}
+	wanted := role("", "")
+	wanted.SetName("wanted")
+	l := newLedger()
+	if err := l.note(d, []desired.Object{{Intent: wanted}}, objects{{Kind: "Role", Name: "there"}: role("1", "5")}, nil, apply.Report{}); err != nil {
+		t.Fatal(err)
+	}
+	records := l.records(d)
+	if _, kept := records[plan.Ref{Kind: "Role", Name: "neither"}]; kept || len(records) != 2 {
+		t.Errorf("records: %v", records)
 	}
 }

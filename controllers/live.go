@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
@@ -25,19 +26,26 @@ type objects = map[plan.Ref]*unstructured.Unstructured
 // plan compares a set with what the cache shows and what this process wrote. It
 // tells as well whether the cache is behind; then there will be more to see.
 func (r *Reconciler) plan(ctx context.Context, d *v1alpha1.CSIDriverDeployment, set desired.Set) (plan.Plan, objects, bool, error) {
-	live, err := r.liveOf(ctx, set)
+	records := r.ledger.records(d)
+	live, err := r.liveOf(ctx, set, records)
 	if err != nil {
 		return nil, nil, false, err
 	}
 	behind := r.ledger.overlay(d, live)
-	p, err := plan.Make(plan.Input{Driver: set.Driver, Wanted: set.Objects, Records: r.ledger.records(d), Live: live})
+	p, err := plan.Make(plan.Input{
+		Driver: set.Driver, Wanted: set.Objects, Records: records, Live: live,
+		Use: func() (plan.Use, error) { return r.use(ctx, d.Name) },
+	})
+	if err == nil {
+		err = r.ledger.hold(d, p)
+	}
 	return p, live, behind, err
 }
 
 // liveOf reads, from the cache, what carries the driver's label, and whatever has a
-// name that is wanted: the cache has every object of the kinds whose names anybody
-// may choose.
-func (r *Reconciler) liveOf(ctx context.Context, set desired.Set) (objects, error) {
+// name that is wanted or was: the cache has every object of the kinds whose names
+// anybody may choose.
+func (r *Reconciler) liveOf(ctx context.Context, set desired.Set, records map[plan.Ref]plan.Record) (objects, error) {
 	live := objects{}
 	for _, kind := range desired.Kinds() {
 		list := &unstructured.UnstructuredList{}
@@ -50,21 +58,32 @@ func (r *Reconciler) liveOf(ctx context.Context, set desired.Set) (objects, erro
 		}
 	}
 	for _, object := range set.Objects {
-		ref := plan.RefOf(object.Intent)
-		if live[ref] != nil {
-			continue
-		}
-		o := &unstructured.Unstructured{}
-		o.SetGroupVersionKind(object.Intent.GroupVersionKind())
-		found, err := get(ctx, r.cache, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, o)
-		if err != nil {
+		if err := r.add(ctx, live, plan.RefOf(object.Intent), object.Intent.GroupVersionKind()); err != nil {
 			return nil, err
 		}
-		if found {
-			live[ref] = o
+	}
+	for ref := range records {
+		for _, kind := range desired.KindsNamed(ref.Kind) {
+			if err := r.add(ctx, live, ref, kind); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return live, nil
+}
+
+// add reads one object more, if the cache has it.
+func (r *Reconciler) add(ctx context.Context, live objects, ref plan.Ref, kind schema.GroupVersionKind) error {
+	if live[ref] != nil {
+		return nil
+	}
+	o := &unstructured.Unstructured{}
+	o.SetGroupVersionKind(kind)
+	found, err := get(ctx, r.cache, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, o)
+	if found {
+		live[ref] = o
+	}
+	return err
 }
 
 // checkNamespace wants the namespace of the pods to take objects.

@@ -219,7 +219,7 @@ func (t *traffic) saboteurOf(r *http.Request) *saboteur {
 	name := nameIn(r.URL.Path)
 	for driver, s := range t.saboteurs {
 		names := desired.NamesOf(driver)
-		if name == driver || name == names.Controller || name == names.Node || slices.Contains(desired.Leases(driver), name) ||
+		if name == driver || strings.HasPrefix(name, driver+"-") || name == names.Controller || name == names.Node || slices.Contains(desired.Leases(driver), name) ||
 			strings.Contains(r.URL.RawQuery, url.QueryEscape(v1alpha1.LabelDeployment+"="+driver)+"&") {
 			return s
 		}
@@ -292,10 +292,10 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// operatorLog shows the operator's log only where the tests are verbose: errors
-// belong to many of them.
+// operatorLog shows the operator's log only where OPERATOR_LOG is set: errors belong to
+// many of the tests.
 func operatorLog() io.Writer {
-	if slices.Contains(os.Args, "-test.v=true") {
+	if os.Getenv("OPERATOR_LOG") != "" {
 		return os.Stderr
 	}
 	return io.Discard

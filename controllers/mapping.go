@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -62,9 +63,9 @@ func (r *Reconciler) toResidents(ctx context.Context, o client.Object) []reconci
 	})
 }
 
-// toDeleted maps a volume or attachment to its driver while that is being
-// deleted: nobody else looks at volumes.
-func (r *Reconciler) toDeleted(ctx context.Context, o client.Object) []reconcile.Request {
+// toWaiting maps a volume or attachment to its driver while that is being deleted, or
+// while something of it is to go: nobody else looks at volumes.
+func (r *Reconciler) toWaiting(ctx context.Context, o client.Object) []reconcile.Request {
 	var driver string
 	switch v := o.(type) {
 	case *corev1.PersistentVolume:
@@ -78,14 +79,14 @@ func (r *Reconciler) toDeleted(ctx context.Context, o client.Object) []reconcile
 		return nil
 	}
 	return r.toDrivers(ctx, func(d *v1alpha1.CSIDriverDeployment) bool {
-		return d.Name == driver && !d.DeletionTimestamp.IsZero()
+		return d.Name == driver && (!d.DeletionTimestamp.IsZero() || meta.IsStatusConditionTrue(d.Status.Conditions, v1alpha1.ConditionChangeBlocked))
 	})
 }
 
 // toDrivers are the requests of all drivers that are chosen.
 func (r *Reconciler) toDrivers(ctx context.Context, chosen func(*v1alpha1.CSIDriverDeployment) bool) []reconcile.Request {
 	list := &v1alpha1.CSIDriverDeploymentList{}
-	if err := r.client.List(ctx, list); err != nil {
+	if err := r.client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil { // they are only looked at
 		log.FromContext(ctx).Error(err, "Mapping an event to drivers") // nobody to return it to
 		return nil
 	}

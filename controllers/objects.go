@@ -4,10 +4,14 @@
 package controllers
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/apply"
@@ -22,47 +26,82 @@ const (
 	maxChanges = 64
 )
 
-// list writes into the status what became of each object of a set.
+// list writes into the status what became of each object of a set, and of what is to
+// go and is still there.
 func (r *Reconciler) list(d *v1alpha1.CSIDriverDeployment, set desired.Set, p plan.Plan,
 	live objects, report apply.Report,
 ) error {
 	states := map[plan.Ref]v1alpha1.ObjectState{}
-	for _, change := range p {
-		states[change.Ref] = v1alpha1.ObjectPending
-		if change.Action == plan.Conflict {
-			states[change.Ref] = v1alpha1.ObjectConflict
-		}
-	}
 	for _, a := range report.Applied {
 		states[a.Ref] = v1alpha1.ObjectApplied
 		live[a.Ref] = a.Object
 	}
-	records, omitted := r.ledger.records(d), r.ledger.omitted(d)
-	listed := make([]v1alpha1.ObjectStatus, 0, len(set.Objects))
-	var errs []error
+	refs := make([]plan.Ref, 0, len(set.Objects))
 	for _, object := range set.Objects {
-		ref := plan.RefOf(object.Intent)
-		o := v1alpha1.ObjectStatus{Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name, State: v1alpha1.ObjectApplied}
-		if state, changed := states[ref]; changed {
-			o.State = state
-		}
-		if record, known := records[ref]; known {
-			o.UID, o.Generation, o.Applied = record.UID, record.Generation, record.Intent+"/"+record.Live
-		}
-		o.OmittedFields = cut(omitted[ref])
-		if now := live[ref]; now != nil && o.State != v1alpha1.ObjectConflict {
-			foreign, err := plan.ForeignFields(now, maxFields)
-			errs, o.ForeignFields = append(errs, err), foreign
-		}
-		listed = append(listed, o)
+		refs = append(refs, plan.RefOf(object.Intent))
 	}
-	d.Status.Objects = listed
+	for _, change := range p {
+		if states[change.Ref] == "" && !slices.Contains(report.Removed, change.Ref) {
+			states[change.Ref] = stateBefore(change)
+		}
+		if !slices.Contains(refs, change.Ref) && states[change.Ref] != "" {
+			refs = append(refs, change.Ref)
+		}
+	}
+	entries := r.ledger.entries(d)
+	d.Status.Objects = make([]v1alpha1.ObjectStatus, 0, len(refs))
+	var errs []error
+	for _, ref := range refs {
+		o, err := objectStatus(ref, cmp.Or(states[ref], v1alpha1.ObjectApplied), entries[ref], live[ref])
+		d.Status.Objects = append(d.Status.Objects, o)
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
 }
 
-// markPlanned tells of a plan that is not executed.
-func markPlanned(d *v1alpha1.CSIDriverDeployment, objects int, p plan.Plan) {
-	d.Status.Plan = nil
+// stateBefore is the state of an object before a change.
+func stateBefore(change plan.Change) v1alpha1.ObjectState {
+	if change.Action == plan.Conflict {
+		return v1alpha1.ObjectConflict
+	}
+	return v1alpha1.ObjectPending
+}
+
+func objectStatus(ref plan.Ref, state v1alpha1.ObjectState, known entry, now *unstructured.Unstructured) (v1alpha1.ObjectStatus, error) {
+	o := v1alpha1.ObjectStatus{Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name, State: state, OmittedFields: cut(known.omitted)}
+	if known.record != (plan.Record{}) {
+		o.UID, o.Generation, o.Applied = known.record.UID, known.record.Generation, known.record.Intent+"/"+known.record.Live
+	}
+	if now == nil || state == v1alpha1.ObjectConflict {
+		return o, nil
+	}
+	foreign, err := plan.ForeignFields(now, maxFields)
+	o.ForeignFields = foreign
+	return o, err
+}
+
+// listRemaining leaves in the status what there is of a driver that is being removed.
+func listRemaining(d *v1alpha1.CSIDriverDeployment, owned []metav1.PartialObjectMetadata) {
+	left := map[plan.Ref]bool{}
+	for i := range owned {
+		left[plan.RefOf(&owned[i])] = true
+	}
+	var listed []v1alpha1.ObjectStatus
+	for _, o := range d.Status.Objects {
+		if left[plan.Ref{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}] {
+			o.State = v1alpha1.ObjectDeleting
+			listed = append(listed, o)
+		}
+	}
+	d.Status.Objects = listed
+}
+
+// markPlanned tells of a plan that is not executed, and of what would keep it from
+// being executed.
+func markPlanned(d *v1alpha1.CSIDriverDeployment, objects int, p plan.Plan, obstacle error) {
+	if conflicts := p.Conflicts(); len(conflicts) > 0 {
+		p = conflicts // nothing else would be done
+	}
 	if d.Spec.ManagementState == v1alpha1.PlanOnly {
 		d.Status.Plan = planStatus(p)
 	}
@@ -77,6 +116,28 @@ func markPlanned(d *v1alpha1.CSIDriverDeployment, objects int, p plan.Plan) {
 	if d.Spec.ManagementState == v1alpha1.Unmanaged {
 		c.Reason = v1alpha1.ReasonUnmanaged
 		c.Message = fmt.Sprintf("%d of %d objects are not as rendered; managementState is Unmanaged, so nothing is done", len(p), objects)
+	}
+	if obstacle != nil {
+		c.Message += "; " + obstacle.Error()
+	}
+	mark(d, c)
+}
+
+// markChangeBlocked tells of changes that wait for somebody else.
+func markChangeBlocked(d *v1alpha1.CSIDriverDeployment, p plan.Plan) {
+	var waiting []string
+	for _, change := range p {
+		if change.Action == plan.Blocked {
+			waiting = append(waiting, change.Ref.String()+": "+change.Reason)
+		}
+	}
+	if len(waiting) == 0 {
+		meta.RemoveStatusCondition(&d.Status.Conditions, v1alpha1.ConditionChangeBlocked)
+		return
+	}
+	c := metav1.Condition{Type: v1alpha1.ConditionChangeBlocked, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonBlocked, Message: waiting[0]}
+	if more := len(waiting) - 1; more > 0 {
+		c.Message += fmt.Sprintf("; %d more", more)
 	}
 	mark(d, c)
 }

@@ -40,14 +40,13 @@ func unversioned(o client.Object) client.Object {
 // noticed passes what changes an object that the operator applies, and lets the
 // ledger know of what is gone.
 func (r *Reconciler) noticed() predicate.Predicate {
-	p := predicate.Funcs{
+	return predicate.Funcs{
 		UpdateFunc: altered().Update,
 		DeleteFunc: func(e event.DeleteEvent) bool {
 			r.ledger.gone(e.Object)
 			return true
 		},
 	}
-	return p
 }
 
 // born passes creations and deletions, and the beginning of a deletion.

@@ -9,7 +9,9 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -82,11 +84,20 @@ func (r *Reconciler) Reconcile(ctx context.Context, d *v1alpha1.CSIDriverDeploym
 	if reportErr := r.report(ctx, before, d); err == nil {
 		err = reportErr
 	}
-	if apierrors.IsConflict(err) {
+	if outdated(err) {
 		log.FromContext(ctx).V(1).Info("Object changed meanwhile", "cause", err.Error())
 		return reconcile.Result{RequeueAfter: afterConflict}, nil
 	}
 	return result, err
+}
+
+// outdated is true for an error that tells of nothing but work on an old object.
+func outdated(err error) bool {
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		return apierrors.IsConflict(err)
+	}
+	return !slices.ContainsFunc(joined.Unwrap(), func(e error) bool { return !outdated(e) })
 }
 
 func (r *Reconciler) reconcile(ctx context.Context, d *v1alpha1.CSIDriverDeployment) (reconcile.Result, error) {

@@ -31,7 +31,7 @@ func (r *Reconciler) admit(ctx context.Context, d *v1alpha1.CSIDriverDeployment)
 	r.admitted.mu.Lock() // from the look at the others to the decision
 	defer r.admitted.mu.Unlock()
 	list := &v1alpha1.CSIDriverDeploymentList{}
-	if err := r.client.List(ctx, list); err != nil {
+	if err := r.client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil { // they are only looked at
 		return fmt.Errorf("listing all deployments: %w", err)
 	}
 	for i := range list.Items {
@@ -88,11 +88,14 @@ func (a *admissions) forget(uid types.UID) {
 	delete(a.uids, uid)
 }
 
-// toRivals maps a deployment that is gone to those that waited for its Leases.
+// toRivals maps a deployment that is gone to those that waited for its Leases, and
+// forgets it.
 func (r *Reconciler) toRivals(ctx context.Context, o client.Object) []reconcile.Request {
 	gone, ok := o.(*v1alpha1.CSIDriverDeployment)
 	if !ok {
 		return nil
 	}
+	r.admitted.forget(gone.UID)
+	r.ledger.forget(gone.UID)
 	return r.toDrivers(ctx, func(d *v1alpha1.CSIDriverDeployment) bool { return r.rivals(d, gone) })
 }

@@ -104,6 +104,6 @@ func (r *Reconciler) watchOthers(b *builder.Builder) {
 	b.WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.toResidents), builder.WithPredicates(born()))
 	b.Watches(&storagev1.CSINode{}, r.registrations())
 	b.Watches(&v1alpha1.CSIDriverDeployment{}, handler.EnqueueRequestsFromMapFunc(r.toRivals), builder.WithPredicates(ended()))
-	b.Watches(&corev1.PersistentVolume{}, handler.EnqueueRequestsFromMapFunc(r.toDeleted), builder.WithPredicates(born()))
-	b.Watches(&storagev1.VolumeAttachment{}, handler.EnqueueRequestsFromMapFunc(r.toDeleted), builder.WithPredicates(born()))
+	b.Watches(&corev1.PersistentVolume{}, handler.EnqueueRequestsFromMapFunc(r.toWaiting), builder.WithPredicates(born()))
+	b.Watches(&storagev1.VolumeAttachment{}, handler.EnqueueRequestsFromMapFunc(r.toWaiting), builder.WithPredicates(born()))
 }

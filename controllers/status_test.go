@@ -20,7 +20,6 @@ import (
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/health"
-	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
 func TestCrashingContainer(t *testing.T) {
@@ -102,29 +101,29 @@ func TestGenerationOfTheLastApply(t *testing.T) {
 		about := metav1.ObjectMeta{Generation: generation}
 		return health.Observed{Controller: &appsv1.Deployment{ObjectMeta: about}, Nodes: &appsv1.DaemonSet{ObjectMeta: about}}
 	}
-	records := func(controller, nodes int64) map[plan.Ref]plan.Record {
-		return map[plan.Ref]plan.Record{{Kind: "Deployment"}: {Generation: controller}, {Kind: "DaemonSet"}: {Generation: nodes}, {Kind: "Role"}: {}}
+	applied := func(controller, nodes int64) []v1alpha1.ObjectStatus {
+		return []v1alpha1.ObjectStatus{{Kind: "Deployment", Generation: controller}, {Kind: "DaemonSet", Generation: nodes}, {Kind: "Role"}}
 	}
 	cases := map[string]struct {
-		records           map[plan.Ref]plan.Record
+		applied           []v1alpha1.ObjectStatus
 		controller, nodes int64
 	}{
 		"NothingApplied": {nil, 3, 3},
-		"NotCounted":     {records(0, 0), 3, 3},
-		"CacheIsBehind":  {records(4, 5), 4, 5},
-		"OthersWereAtIt": {records(2, 1), 2, 1},
-		"MadeAnew":       {map[plan.Ref]plan.Record{{Kind: "Deployment"}: {Generation: 9, UID: "old"}}, 3, 3},
+		"NotCounted":     {applied(0, 0), 3, 3},
+		"CacheIsBehind":  {applied(4, 5), 4, 5},
+		"OthersWereAtIt": {applied(2, 1), 2, 1},
+		"MadeAnew":       {[]v1alpha1.ObjectStatus{{Kind: "Deployment", Generation: 9, UID: "old"}}, 3, 3},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			o := observed(3)
-			expect(o, tc.records)
+			expect(o, tc.applied)
 			if c, n := o.Controller.Generation, o.Nodes.Generation; c != tc.controller || n != tc.nodes {
 				t.Errorf("generations %d and %d, want %d and %d", c, n, tc.controller, tc.nodes)
 			}
 		})
 	}
-	expect(health.Observed{}, records(1, 1)) // not in the cache yet
+	expect(health.Observed{}, applied(1, 1)) // not in the cache yet
 }
 
 func TestUnregisteredNodes(t *testing.T) {

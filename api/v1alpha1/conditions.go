@@ -19,6 +19,10 @@ const (
 	// ConditionSidecarsHealthy: every container row is Healthy, or short only of
 	// few nodes that are new, restart or have stopped reporting; see docs/api.md.
 	ConditionSidecarsHealthy = "SidecarsHealthy"
+	// ConditionChangeBlocked stands only while a change waits for somebody else: an
+	// object that must be gone before it comes anew, or volumes that still need what
+	// left the spec.
+	ConditionChangeBlocked = "ChangeBlocked"
 	// ConditionDeletionBlocked stands only while volumes or attachments keep a
 	// deleted object from going.
 	ConditionDeletionBlocked = "DeletionBlocked"
@@ -42,6 +46,9 @@ const (
 	ReasonApplyRefused = "ApplyRefused"
 	// ReasonRBACDenied: the operator lacks a right that it would have to grant.
 	ReasonRBACDenied = "RBACDenied"
+	// ReasonContested: others change an object again and again; it is put right less
+	// often than they do.
+	ReasonContested = "Contested"
 	// ReasonApplyFailed: the API server could not be asked; it is tried again.
 	ReasonApplyFailed = "ApplyFailed"
 	// ReasonBlocked: an object cannot be applied now, such as one that is being

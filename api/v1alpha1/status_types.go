@@ -20,8 +20,8 @@ type CSIDriverDeploymentStatus struct {
 	Namespace string `json:"namespace,omitempty"`
 
 	// conditions: Ready and what it is made of (SpecValid, Applied,
-	// ControllerAvailable, NodesRegistered, SidecarsHealthy); DeletionBlocked
-	// only while it holds.
+	// ControllerAvailable, NodesRegistered, SidecarsHealthy); ChangeBlocked and
+	// DeletionBlocked only while they hold.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -174,8 +174,8 @@ type ContainerProblem struct {
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
 }
 
-// ObjectState is what became of one wanted object.
-// +kubebuilder:validation:Enum=Applied;Pending;Conflict
+// ObjectState is what became of one object.
+// +kubebuilder:validation:Enum=Applied;Pending;Conflict;Deleting
 type ObjectState string
 
 const (
@@ -185,9 +185,11 @@ const (
 	ObjectPending ObjectState = "Pending"
 	// ObjectConflict says that an object of that name exists and is not ours.
 	ObjectConflict ObjectState = "Conflict"
+	// ObjectDeleting says that it is there until the removal gets to it.
+	ObjectDeleting ObjectState = "Deleting"
 )
 
-// ObjectStatus is one object that the spec asks for.
+// ObjectStatus is one object that the spec asks for, or that left it and is still there.
 type ObjectStatus struct {
 	// kind of the object.
 	Kind string `json:"kind"`
@@ -247,7 +249,8 @@ type PlannedChange struct {
 	Namespace string `json:"namespace,omitempty"`
 	// name of the object.
 	Name string `json:"name"`
-	// action is Create, Apply, Heal, Delete, Blocked or Conflict.
+	// action that would be taken.
+	// +kubebuilder:validation:Enum=Create;Apply;Heal;Recreate;Delete;Blocked;Conflict
 	Action string `json:"action"`
 	// reason says why.
 	Reason string `json:"reason"`

@@ -53,8 +53,17 @@ type Applied struct {
 // Report is what was done, in the order of application.
 type Report struct {
 	Applied []Applied
+	// Failed are the changes that could not be made.
+	Failed []Failed
 	// Removed objects are no longer wanted and were deleted.
 	Removed []plan.Ref
+}
+
+// Failed is a change that could not be made.
+type Failed struct {
+	plan.Ref
+
+	Err error
 }
 
 // Apply executes a plan. It waits for no readiness.
@@ -102,21 +111,16 @@ func steps(p plan.Plan) [][]plan.Change {
 // applyAll makes changes at once and returns the errors of those that failed, in
 // the order of the changes.
 func (a *Applier) applyAll(ctx context.Context, changes []plan.Change, report *Report) []error {
-	applied, failed := make([]Applied, len(changes)), make([]error, len(changes))
-	var group errgroup.Group
-	group.SetLimit(parallel)
-	for i, change := range changes {
-		group.Go(func() error {
-			applied[i], failed[i] = a.apply(ctx, change)
-			return nil
-		})
-	}
-	_ = group.Wait() // each error is in failed
-
+	applied := make([]Applied, len(changes))
+	failed := atOnce(len(changes), func(i int) (err error) {
+		applied[i], err = a.apply(ctx, changes[i])
+		return err
+	})
 	var errs []error
 	for i, err := range failed {
 		if err != nil {
 			errs = append(errs, err)
+			report.Failed = append(report.Failed, Failed{Ref: changes[i].Ref, Err: err})
 			continue
 		}
 		report.Applied = append(report.Applied, applied[i])
@@ -124,10 +128,29 @@ func (a *Applier) applyAll(ctx context.Context, changes []plan.Change, report *R
 	return errs
 }
 
+// atOnce calls f with every index below n, several at a time, and returns the errors
+// by index.
+func atOnce(n int, f func(i int) error) []error {
+	errs := make([]error, n)
+	var group errgroup.Group
+	group.SetLimit(parallel)
+	for i := range n {
+		group.Go(func() error {
+			errs[i] = f(i)
+			return nil
+		})
+	}
+	_ = group.Wait() // each error is in errs
+	return errs
+}
+
 // apply makes one change.
 func (a *Applier) apply(ctx context.Context, change plan.Change) (Applied, error) {
-	if change.Action == plan.Blocked {
+	switch {
+	case change.Action == plan.Blocked:
 		return Applied{}, &BlockedError{Object: change.Ref, Reason: change.Reason}
+	case change.Refused != nil:
+		return Applied{}, change.Refused
 	}
 	if change.Action == plan.Recreate {
 		if err := a.delete(ctx, change.Live); err != nil {
@@ -146,7 +169,7 @@ func (a *Applier) apply(ctx context.Context, change plan.Change) (Applied, error
 	if first && isShared(applied.Object) && applied.Object.GetUID() != change.Last {
 		return Applied{}, a.giveBack(ctx, applied.Object)
 	}
-	return applied, nil
+	return applied, a.own(ctx, applied.Object)
 }
 
 // nameIsFree is true for kinds whose names users choose: an object that was not

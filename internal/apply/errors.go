@@ -95,6 +95,18 @@ func (e *RefusedError) Error() string {
 	return text
 }
 
+// ContestedError says that others change an object whenever it has been healed.
+type ContestedError struct {
+	Object plan.Ref
+	// Manager is who changed it last.
+	Manager string
+}
+
+// Error names the object, who changes it, and what to do about it.
+func (e *ContestedError) Error() string {
+	return fmt.Sprintf("%s: %q changes it again and again, and it is put right less often now; let only one of the two write these fields", e.Object, e.Manager)
+}
+
 // explain turns what the API server answered to a write of the object into
 // one of the errors above where it tells something that lasts.
 func explain(object plan.Ref, err error) error {
@@ -163,9 +175,9 @@ func namedFields(s metav1.Status) []string {
 
 // worst joins the errors of the gravest sort: those that may pass if tried
 // again, else conflicts and namespaces, else lacking rights, else refusals, else
-// what only has to wait.
+// contests, else what only has to wait.
 func worst(errs []error) error {
-	var sorted [5][]error
+	var sorted [6][]error
 	for _, err := range errs {
 		n := sortOf(err)
 		sorted[n] = append(sorted[n], err)
@@ -184,6 +196,7 @@ func sortOf(err error) int {
 		namespace *NamespaceError
 		denied    *DeniedError
 		refused   *RefusedError
+		contested *ContestedError
 		blocked   *BlockedError
 	)
 	switch {
@@ -193,8 +206,10 @@ func sortOf(err error) int {
 		return 2
 	case errors.As(err, &refused):
 		return 3
-	case errors.As(err, &blocked):
+	case errors.As(err, &contested):
 		return 4
+	case errors.As(err, &blocked):
+		return 5
 	default:
 		return 0
 	}

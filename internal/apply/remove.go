@@ -8,10 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -32,28 +32,43 @@ const page = 500
 // driver's label, in every namespace and by kind.
 func (a *Applier) Owned(ctx context.Context, driver string, kinds ...schema.GroupVersionKind) ([]metav1.PartialObjectMetadata, error) {
 	found := make([][]metav1.PartialObjectMetadata, len(kinds))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
-	for i, kind := range kinds {
-		group.Go(func() (err error) {
-			found[i], err = a.list(ctx, driver, kind)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
+	errs := atOnce(len(kinds), func(i int) (err error) {
+		found[i], err = a.list(ctx, kinds[i], client.MatchingLabels(desired.Selector(driver)))
+		return err
+	})
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("looking for what driver %q has: %w", driver, err)
 	}
 	return slices.Concat(found...), nil
 }
 
-func (a *Applier) list(ctx context.Context, driver string, kind schema.GroupVersionKind) ([]metav1.PartialObjectMetadata, error) {
+// Strays finds, by live reads, which of the given objects exist without the label of
+// any driver. Each is known by its uid: one of the same name is another one.
+func (a *Applier) Strays(ctx context.Context, recorded map[plan.Ref]types.UID) ([]metav1.PartialObjectMetadata, error) {
+	refs := slices.SortedFunc(maps.Keys(recorded), plan.Ref.Compare)
+	found := make([][]metav1.PartialObjectMetadata, len(refs))
+	errs := atOnce(len(refs), func(i int) error {
+		kinds := desired.KindsNamed(refs[i].Kind)
+		if len(kinds) == 0 {
+			return nil
+		}
+		named, err := a.list(ctx, kinds[0], client.InNamespace(refs[i].Namespace), client.MatchingFields{"metadata.name": refs[i].Name})
+		found[i] = slices.DeleteFunc(named, func(m metav1.PartialObjectMetadata) bool {
+			return m.UID != recorded[refs[i]] || m.Labels[v1alpha1.LabelDeployment] != ""
+		})
+		return err
+	})
+	return slices.Concat(found...), errors.Join(errs...)
+}
+
+func (a *Applier) list(ctx context.Context, kind schema.GroupVersionKind, which ...client.ListOption) ([]metav1.PartialObjectMetadata, error) {
 	var all []metav1.PartialObjectMetadata
 	next := ""
 	for {
 		list := metadataList(kind)
-		err := a.live.List(ctx, list, client.MatchingLabels(desired.Selector(driver)), client.Limit(page), client.Continue(next))
+		err := a.live.List(ctx, list, append([]client.ListOption{client.Limit(page), client.Continue(next)}, which...)...)
 		if err != nil {
-			return nil, fmt.Errorf("listing every %s of driver %q: %w", kind.Kind, driver, err)
+			return nil, fmt.Errorf("listing every %s: %w", kind.Kind, err)
 		}
 		for _, m := range list.Items {
 			m.SetGroupVersionKind(kind)
@@ -68,17 +83,7 @@ func (a *Applier) list(ctx context.Context, driver string, kind schema.GroupVers
 // Delete deletes objects at once, their dependents in the background. An
 // object that is gone, or that was made anew since it was read, is no error.
 func (a *Applier) Delete(ctx context.Context, objects []metav1.PartialObjectMetadata) error {
-	results := make([]error, len(objects))
-	var group errgroup.Group
-	group.SetLimit(parallel)
-	for i := range objects {
-		group.Go(func() error {
-			results[i] = a.delete(ctx, &objects[i])
-			return nil
-		})
-	}
-	_ = group.Wait() // each error is in results
-	return errors.Join(results...)
+	return errors.Join(atOnce(len(objects), func(i int) error { return a.delete(ctx, &objects[i]) })...)
 }
 
 func (a *Applier) delete(ctx context.Context, m client.Object) error {
@@ -104,20 +109,16 @@ func (a *Applier) Release(ctx context.Context, objects []metav1.PartialObjectMet
 	if err != nil {
 		return fmt.Errorf("encoding a patch: %w", err)
 	}
-	results := make([]error, len(objects))
-	var group errgroup.Group
-	group.SetLimit(parallel)
-	for i := range objects {
-		group.Go(func() error {
-			ref := plan.RefOf(&objects[i])
-			if err := a.client.Patch(ctx, &objects[i], client.RawPatch(types.MergePatchType, text), client.FieldOwner(v1alpha1.FieldOwner)); client.IgnoreNotFound(err) != nil && !unchangeable(&objects[i], err) {
-				results[i] = fmt.Errorf("taking our labels off %s: %w", ref, err)
-			}
-			return nil
-		})
+	return errors.Join(atOnce(len(objects), func(i int) error { return a.release(ctx, &objects[i], text) })...)
+}
+
+func (a *Applier) release(ctx context.Context, m *metav1.PartialObjectMetadata, patch []byte) error {
+	ref := plan.RefOf(m)
+	err := a.client.Patch(ctx, m, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(v1alpha1.FieldOwner))
+	if client.IgnoreNotFound(err) == nil || unchangeable(m, err) {
+		return nil
 	}
-	_ = group.Wait() // each error is in results
-	return errors.Join(results...)
+	return fmt.Errorf("taking our labels off %s: %w", ref, err)
 }
 
 func unchangeable(m *metav1.PartialObjectMetadata, err error) bool {

@@ -6,7 +6,6 @@ package apply
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -15,9 +14,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/client-go/util/csaupgrade"
-	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
@@ -27,9 +23,8 @@ import (
 // untangle heals what server-side apply alone cannot: somebody switched a union, as
 // from an emptyDir to a hostPath, and each apply would merge the two sources of
 // that volume into one that the API server refuses. So what is ours is put in
-// place of what is there, those fields are ours by apply as if they had never been
-// anything else, and then the intent is applied. If that does not help, the error is
-// the refusal.
+// place of what is there, and then the intent is applied. If that does not help, the
+// error is the refusal.
 func (a *Applier) untangle(ctx context.Context, change plan.Change, refused *RefusedError) (Applied, error) {
 	patch := replacements(change, refused.fields)
 	if len(patch) == 0 {
@@ -45,27 +40,10 @@ func (a *Applier) untangle(ctx context.Context, change plan.Change, refused *Ref
 	if apierrors.IsInvalid(err) {
 		return Applied{}, refused
 	}
-	if err == nil {
-		err = retry.RetryOnConflict(retry.DefaultBackoff, func() error { return a.migrate(ctx, object) })
-	}
 	if err != nil {
 		return Applied{}, explain(change.Ref, err)
 	}
 	return a.send(ctx, change.Intent, true)
-}
-
-// migrate lets what the operator holds by a patch be held by apply: else it would
-// stay when it leaves the intent.
-func (a *Applier) migrate(ctx context.Context, object *unstructured.Unstructured) error {
-	patch, err := csaupgrade.UpgradeManagedFieldsPatch(object, sets.New(v1alpha1.FieldOwner), v1alpha1.FieldOwner)
-	if err != nil || len(patch) == 0 {
-		return err
-	}
-	err = a.client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, patch))
-	if apierrors.IsConflict(err) { // a controller wrote its status meanwhile: read what there is, by changing nothing
-		return errors.Join(err, a.client.Patch(ctx, object, client.RawPatch(types.MergePatchType, []byte("{}"))))
-	}
-	return err
 }
 
 // operation is one of a JSON patch.

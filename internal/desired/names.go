@@ -6,6 +6,7 @@ package desired
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -105,4 +106,9 @@ func Kinds() []schema.GroupVersionKind {
 		appsv1.SchemeGroupVersion.WithKind("DaemonSet"),
 		storagev1.SchemeGroupVersion.WithKind("StorageClass"),
 	}
+}
+
+// KindsNamed are those of Kinds with the given names.
+func KindsNamed(names ...string) []schema.GroupVersionKind {
+	return slices.DeleteFunc(Kinds(), func(k schema.GroupVersionKind) bool { return !slices.Contains(names, k.Kind) })
 }

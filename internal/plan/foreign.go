@@ -6,6 +6,7 @@ package plan
 import (
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
@@ -30,6 +31,31 @@ func ForeignFields(live *unstructured.Unstructured, limit int) ([]string, error)
 	}
 	slices.Sort(fields)
 	return fields[:min(limit, len(fields))], nil
+}
+
+// LastWriter is who, of all others, last wrote one of the given fields, as a Change names
+// them; empty if nobody holds any.
+func LastWriter(live *unstructured.Unstructured, fields []string) string {
+	var last metav1.ManagedFieldsEntry
+	for _, entry := range live.GetManagedFields() {
+		if isOurs(entry) || inNameOnly(entry) || entry.Subresource != "" || entry.Time.Before(last.Time) {
+			continue
+		}
+		theirs, err := fieldsOf(live, func(e metav1.ManagedFieldsEntry) bool { return e.Manager == entry.Manager && e.Subresource == "" })
+		if err == nil && holdsAny(theirs, fields) {
+			last = entry
+		}
+	}
+	return last.Manager
+}
+
+func holdsAny(set *fieldpath.Set, fields []string) bool {
+	for path := range set.All() {
+		if slices.Contains(fields, pathText(path)) {
+			return true
+		}
+	}
+	return false
 }
 
 func appendForeign(fields []string, theirs, ours *fieldpath.Set, prefix fieldpath.Path, element fieldpath.PathElement) []string {

@@ -75,7 +75,7 @@ func ownFields(live *unstructured.Unstructured) (*fieldpath.Set, error) {
 // otherFields are the fields that anybody else holds, status apart.
 func otherFields(live *unstructured.Unstructured) (*fieldpath.Set, error) {
 	return fieldsOf(live, func(e metav1.ManagedFieldsEntry) bool {
-		return e.Manager != v1alpha1.FieldOwner && e.Subresource == ""
+		return !isOurs(e) && !inNameOnly(e) && e.Subresource == ""
 	})
 }
 

@@ -59,8 +59,11 @@ type Input struct {
 	// Records are by object; an object that was never applied has none.
 	Records map[Ref]Record
 	// Live are the objects that exist: those that carry our label, and whatever
-	// has a name that is wanted and that anybody may choose.
+	// has a name that is wanted or recorded and that anybody may choose.
 	Live map[Ref]*unstructured.Unstructured
+	// Use tells what needs the driver's workloads. It is asked only when one of them,
+	// or the attacher, is to go.
+	Use func() (Use, error)
 }
 
 // Change is what is to be done with one object.
@@ -82,6 +85,9 @@ type Change struct {
 	Last types.UID
 	// Owner is who a Conflict belongs to, if it is another CSIDriverDeployment.
 	Owner string
+	// Refused is what the API server said to the same change a moment ago, where that
+	// stands; then it is not sent again.
+	Refused error
 }
 
 // Plan is what is to be done, in the order of application. An object that is as it
@@ -106,7 +112,8 @@ func Make(in Input) (Plan, error) {
 			plan = append(plan, change)
 		}
 	}
-	return append(plan, in.deletions(wanted)...), nil
+	deletions, err := in.deletions(wanted)
+	return append(plan, deletions...), err
 }
 
 // Conflicts are the changes that forbid all others.
@@ -141,6 +148,9 @@ func (in Input) change(ref Ref, object desired.Object) (Change, error) {
 		return Change{}, err
 	}
 	if hash != record.Intent {
+		if reason, err := in.needsAttacher(intent, live); reason != "" || err != nil {
+			return Change{Action: Blocked, Reason: reason}, err
+		}
 		return Change{Action: Apply, Reason: "the wanted state has changed", Fields: differences(intent.Object, live.Object), Intent: intent}, nil
 	}
 	fingerprint, err := Fingerprint(live)
@@ -149,6 +159,9 @@ func (in Input) change(ref Ref, object desired.Object) (Change, error) {
 	}
 	if fingerprint != record.Live {
 		return Change{Action: Heal, Reason: "others have changed it", Fields: differences(intent.Object, live.Object), Intent: intent}, nil
+	}
+	if _, shared := SoleOwner(live); shared {
+		return Change{Action: Heal, Reason: "its record of owners was wiped, or a healing was interrupted", Fields: []string{"metadata.managedFields"}, Intent: intent}, nil
 	}
 	return Change{}, nil
 }
@@ -171,21 +184,4 @@ func (in Input) owns(live *unstructured.Unstructured, record Record) bool {
 		return owner == in.Driver
 	}
 	return record.UID != "" && record.UID == live.GetUID()
-}
-
-// deletions are for the classes that carry our label, were applied by us, and are not
-// wanted any more. A copy that somebody made of one of our objects has our label too,
-// and is not ours. Nothing but a class can leave a spec so far.
-func (in Input) deletions(wanted map[Ref]bool) []Change {
-	var changes []Change
-	for ref, live := range in.Live {
-		recorded := in.Records[ref].UID == live.GetUID()
-		if ref.Kind != "StorageClass" || wanted[ref] || live.GetLabels()[v1alpha1.LabelDeployment] != in.Driver || live.GetDeletionTimestamp() != nil ||
-			!recorded && !slices.ContainsFunc(live.GetManagedFields(), isOurs) {
-			continue
-		}
-		changes = append(changes, Change{Ref: ref, Action: Delete, Reason: "it is not wanted any more", Live: live})
-	}
-	slices.SortFunc(changes, func(a, b Change) int { return a.Ref.Compare(b.Ref) })
-	return changes
 }

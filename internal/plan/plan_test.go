@@ -92,6 +92,15 @@ func otherUID(u *unstructured.Unstructured) { u.SetUID("2") }
 
 func unmanaged(u *unstructured.Unstructured) { u.SetManagedFields(nil) }
 
+// shared lets a manager hold by updates what the operator applied.
+func shared(manager string) func(*unstructured.Unstructured) {
+	return func(u *unstructured.Unstructured) {
+		u.SetManagedFields(append(u.GetManagedFields(), metav1.ManagedFieldsEntry{
+			Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(classFields),
+		}))
+	}
+}
+
 // recorded is the record of the last application, as it should be now.
 func recorded(t *testing.T, edits ...func(*Record)) Record {
 	t.Helper()
@@ -117,22 +126,27 @@ func TestMake(t *testing.T) {
 		fields   []string
 		owner    string
 	}{
-		"Absent":         {action: Create},
-		"Deleted":        {record: recorded(t), action: Create},
-		"AsItShouldBe":   {live: live(t), record: recorded(t)},
-		"NeverApplied":   {live: live(t, noExpansion), action: Apply, fields: []string{"allowVolumeExpansion"}},
-		"SpecChanged":    {live: live(t, noExpansion), record: recorded(t, otherIntent), action: Apply, fields: []string{"allowVolumeExpansion"}},
-		"Edited":         {live: live(t, noExpansion), record: recorded(t), action: Heal, fields: []string{"allowVolumeExpansion"}},
-		"FieldsWiped":    {live: live(t, unmanaged), record: recorded(t), action: Heal},
-		"LabelLost":      {live: live(t, label("")), record: recorded(t), action: Heal, fields: []string{"metadata.labels"}},
-		"Foreign":        {live: live(t, label("")), action: Conflict},
-		"ForeignInPlace": {live: live(t, label(""), otherUID), record: recorded(t), action: Conflict},
-		"OfAnother":      {live: live(t, label("other.example.com")), record: recorded(t), action: Conflict, owner: "other.example.com"},
-		"Terminating":    {live: live(t, terminating, noExpansion), record: recorded(t), action: Blocked},
+		"Absent":            {action: Create},
+		"Deleted":           {record: recorded(t), action: Create},
+		"AsItShouldBe":      {live: live(t), record: recorded(t)},
+		"NeverApplied":      {live: live(t, noExpansion), action: Apply, fields: []string{"allowVolumeExpansion"}},
+		"SpecChanged":       {live: live(t, noExpansion), record: recorded(t, otherIntent), action: Apply, fields: []string{"allowVolumeExpansion"}},
+		"Edited":            {live: live(t, noExpansion), record: recorded(t), action: Heal, fields: []string{"allowVolumeExpansion"}},
+		"FieldsWiped":       {live: live(t, unmanaged), record: recorded(t), action: Heal},
+		"SharedByNobody":    {live: live(t, shared(beforeFirstApply)), record: recorded(t), action: Heal, fields: []string{"metadata.managedFields"}},
+		"SharedByOurselves": {live: live(t, shared(v1alpha1.FieldOwner)), record: recorded(t), action: Heal, fields: []string{"metadata.managedFields"}},
+		"SharedByOthers":    {live: live(t, shared("helm")), record: recorded(t)},
+		"LabelLost":         {live: live(t, label("")), record: recorded(t), action: Heal, fields: []string{"metadata.labels"}},
+		"Foreign":           {live: live(t, label("")), action: Conflict},
+		"ForeignInPlace":    {live: live(t, label(""), otherUID), record: recorded(t), action: Conflict},
+		"OfAnother":         {live: live(t, label("other.example.com")), record: recorded(t), action: Conflict, owner: "other.example.com"},
+		"Terminating":       {live: live(t, terminating, noExpansion), record: recorded(t), action: Blocked},
 
 		"UnwantedAbsent":      {unwanted: true, record: recorded(t)},
 		"UnwantedInPlace":     {unwanted: true, live: live(t, unmanaged, otherUID), record: recorded(t)},
 		"Unwanted":            {unwanted: true, live: live(t), action: Delete},
+		"UnwantedStray":       {unwanted: true, live: live(t, label(""), unmanaged), record: recorded(t), action: Delete},
+		"UnwantedForeign":     {unwanted: true, live: live(t, label(""))},
 		"UnwantedRecorded":    {unwanted: true, live: live(t, unmanaged), record: recorded(t), action: Delete},
 		"UnwantedCopy":        {unwanted: true, live: live(t, unmanaged)},
 		"UnwantedOfAnother":   {unwanted: true, live: live(t, label("other.example.com"))},
@@ -229,16 +243,6 @@ func TestAggregated(t *testing.T) {
 		Driver: driver, Wanted: []desired.Object{{Intent: wanted}}, Live: map[Ref]*unstructured.Unstructured{RefOf(role): role},
 	})
 	if err != nil || len(p) != 1 || p[0].Action != Recreate || p[0].Live != role {
-		t.Errorf("planned %+v, %v", p, err)
-	}
-}
-
-// TestOnlyClassesAreDeleted: nothing else can leave a spec.
-func TestOnlyClassesAreDeleted(t *testing.T) {
-	workload := live(t)
-	workload.SetKind("DaemonSet")
-	p, err := Make(Input{Driver: driver, Live: map[Ref]*unstructured.Unstructured{RefOf(workload): workload}})
-	if err != nil || len(p) > 0 {
 		t.Errorf("planned %+v, %v", p, err)
 	}
 }

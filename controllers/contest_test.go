@@ -1,0 +1,84 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/apply"
+	"github.com/csi-operator/csi-operator/internal/plan"
+)
+
+// TestContest: somebody who undoes each healing meets fewer of them, and is told of;
+// once they stop, the object is put right.
+func TestContest(t *testing.T) {
+	t.Parallel()
+	d := installed(t)
+	healed := func() error {
+		if got := *deployment(t, d).Spec.Replicas; got != 2 {
+			return fmt.Errorf("replicas are %d", got)
+		}
+		return nil
+	}
+	await(t, "the contest is told", func() error {
+		if healed() == nil {
+			patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"replicas":7}}`))
+			if err := cluster.Patch(t.Context(), deployment(t, d), patch, client.FieldOwner("rival")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := meta.FindStatusCondition(refresh(t, d).Status.Conditions, v1alpha1.ConditionApplied)
+		if c.Reason != v1alpha1.ReasonContested || !strings.Contains(c.Message, `"rival" changes it again and again`) {
+			return fmt.Errorf("applied is %+v", c)
+		}
+		return nil
+	})
+	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied)
+	await(t, "healed at last", healed)
+}
+
+// TestHealingsAreCounted by object: the first ones come at once, then one in each pause.
+func TestHealingsAreCounted(t *testing.T) {
+	l, d := newLedger(), &v1alpha1.CSIDriverDeployment{}
+	now := time.Unix(0, 0)
+	l.now = func() time.Time { return now }
+	about := func(action plan.Action) plan.Plan {
+		return plan.Plan{{Ref: plan.Ref{Kind: "Role", Name: "r"}, Action: action, Intent: role("", ""), Live: role("1", "5")}}
+	}
+	// allowed is how many of a hundred changes are made.
+	allowed := func(action plan.Action) int {
+		made := 0
+		for range 100 {
+			p := about(action)
+			if err := l.hold(d, p); err != nil {
+				t.Fatal(err)
+			}
+			if p[0].Refused != nil {
+				continue
+			}
+			made++
+			report := apply.Report{Applied: []apply.Applied{{Ref: p[0].Ref, Object: role("1", "5")}}}
+			if err := l.note(d, nil, objects{p[0].Ref: p[0].Live}, p, report); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return made
+	}
+	got := []int{allowed(plan.Apply), allowed(plan.Heal), allowed(plan.Recreate), allowed(plan.Apply)}
+	now = now.Add(contestPause)
+	got = append(got, allowed(plan.Heal))
+	if diff := cmp.Diff([]int{100, contestBurst, 0, 100, 1}, got); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
