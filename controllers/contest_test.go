@@ -44,8 +44,11 @@ func TestContest(t *testing.T) {
 		}
 		return nil
 	})
+	await(t, "healed once more", healed)
+	if c := meta.FindStatusCondition(refresh(t, d).Status.Conditions, v1alpha1.ConditionApplied); c.Reason != v1alpha1.ReasonContested {
+		t.Errorf("one healing ended the contest: %+v", c)
+	}
 	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied)
-	await(t, "healed at last", healed)
 }
 
 // TestHealingsAreCounted by object: the first ones come at once, then one in each pause.
@@ -54,14 +57,14 @@ func TestHealingsAreCounted(t *testing.T) {
 	now := time.Unix(0, 0)
 	l.now = func() time.Time { return now }
 	about := func(action plan.Action) plan.Plan {
-		return plan.Plan{{Ref: plan.Ref{Kind: "Role", Name: "r"}, Action: action, Intent: role("", ""), Live: role("1", "5")}}
+		return plan.Plan{{Ref: plan.Ref{Kind: "Role", Name: "r"}, Action: action, Intent: role("", ""), Live: role("1", "5"), Last: "1"}}
 	}
 	// allowed is how many of a hundred changes are made.
 	allowed := func(action plan.Action) int {
 		made := 0
 		for range 100 {
 			p := about(action)
-			if err := l.hold(d, p); err != nil {
+			if _, err := l.hold(d, p); err != nil {
 				t.Fatal(err)
 			}
 			if p[0].Refused != nil {
@@ -69,16 +72,27 @@ func TestHealingsAreCounted(t *testing.T) {
 			}
 			made++
 			report := apply.Report{Applied: []apply.Applied{{Ref: p[0].Ref, Object: role("1", "5")}}}
-			if err := l.note(d, nil, objects{p[0].Ref: p[0].Live}, p, report); err != nil {
+			if err := l.note(d, p, report); err != nil {
 				t.Fatal(err)
 			}
 		}
 		return made
 	}
-	got := []int{allowed(plan.Apply), allowed(plan.Heal), allowed(plan.Recreate), allowed(plan.Apply)}
+	got := []int{allowed(plan.Apply), allowed(plan.Heal), allowed(plan.Recreate), allowed(plan.Create), allowed(plan.Apply)}
+	again, err := l.hold(d, about(plan.Heal))
+	if err != nil || again != contestPause {
+		t.Errorf("to look again in %s, %v", again, err)
+	}
 	now = now.Add(contestPause)
+	if err := l.contests(d); err == nil || !strings.Contains(err.Error(), `"somebody" changes it`) {
+		t.Errorf("contests: %v", err)
+	}
 	got = append(got, allowed(plan.Heal))
-	if diff := cmp.Diff([]int{100, contestBurst, 0, 100, 1}, got); diff != "" {
+	if diff := cmp.Diff([]int{100, contestBurst, 0, 0, 100, 1}, got); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
+	}
+	now = now.Add(contestEnd * contestPause)
+	if err := l.contests(d); err != nil {
+		t.Errorf("the contest is not over: %v", err)
 	}
 }

@@ -44,7 +44,8 @@ func stages() []stage {
 
 // remove takes a deleted driver out of the cluster. It keeps no record of how
 // far it came: each run looks at what is left. It needs neither a valid spec
-// nor a namespace, and touches nothing without the driver's label.
+// nor a namespace, and touches nothing but what has the driver's label, or is
+// known by its uid to have had it.
 //
 // Volumes keep a driver from going as long as anything of it is there to serve
 // them. Where nothing is, as after a conflict with a foreign CSIDriver, the
@@ -69,30 +70,39 @@ func (r *Reconciler) remove(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 			return r.install(ctx, d, butLostClasses(owned))
 		}
 	}
+	markChangeBlocked(d, nil)
 	listRemaining(d, owned)
+	done, waiting, err := r.takeAway(ctx, d, owned)
+	switch {
+	case err != nil:
+		return reconcile.Result{}, stuck(d, err)
+	case waiting != "":
+		progress(d, waiting)
+		return reconcile.Result{RequeueAfter: afterWaiting}, r.assess(ctx, d, rowsOf(d))
+	case !done:
+		return reconcile.Result{}, nil
+	}
+	return reconcile.Result{}, r.removeFinalizer(ctx, d)
+}
+
+// takeAway deletes, in order, all that a driver has. It is not done as long as it waits
+// for something, or volumes came up meanwhile.
+func (r *Reconciler) takeAway(ctx context.Context, d *v1alpha1.CSIDriverDeployment, owned []metav1.PartialObjectMetadata) (done bool, waiting string, err error) {
 	if classes := ofKinds(owned, "StorageClass"); len(classes) > 0 {
 		if err := r.delete(ctx, d, classes); err != nil {
-			return reconcile.Result{}, stuck(d, err)
+			return false, "", err
 		}
 		// A claim may have been served while the classes still stood.
 		if blocked, err := r.gate(ctx, d); err != nil || blocked {
-			return reconcile.Result{}, stuck(d, err)
+			return false, "", err
 		}
 	}
-	var waiting string
 	if len(owned) > 0 { // else what pods there are belong to somebody else, or to nobody
-		if waiting, err = r.removeStages(ctx, d, owned); err != nil {
-			return reconcile.Result{}, stuck(d, err)
+		if waiting, err = r.removeStages(ctx, d, owned); err != nil || waiting != "" {
+			return false, waiting, err
 		}
 	}
-	if waiting != "" {
-		progress(d, waiting)
-		return reconcile.Result{RequeueAfter: afterWaiting}, r.assess(ctx, d, rowsOf(d))
-	}
-	if err := r.applier.DeleteLeases(ctx, d.Name, desired.Namespace(d, r.facts)); err != nil {
-		return reconcile.Result{}, stuck(d, err)
-	}
-	return reconcile.Result{}, r.removeFinalizer(ctx, d)
+	return true, "", r.applier.DeleteLeases(ctx, d.Name, desired.Namespace(d, r.facts))
 }
 
 // release leaves everything of a driver running and gives up the claim on it.
@@ -110,24 +120,33 @@ func (r *Reconciler) owned(ctx context.Context, d *v1alpha1.CSIDriverDeployment,
 	if err != nil {
 		return nil, err
 	}
-	unseen := map[plan.Ref]types.UID{}
-	for ref, record := range r.ledger.records(d) {
-		if slices.ContainsFunc(kinds, func(k schema.GroupVersionKind) bool { return k.Kind == ref.Kind }) {
-			unseen[ref] = record.UID
-		}
-	}
+	unseen := r.ledger.records(d)
+	maps.DeleteFunc(unseen, func(ref plan.Ref, _ plan.Record) bool {
+		return !slices.ContainsFunc(kinds, func(k schema.GroupVersionKind) bool { return k.Kind == ref.Kind })
+	})
 	for i := range labelled {
 		delete(unseen, plan.RefOf(&labelled[i]))
 	}
-	strays, err := r.applier.Strays(ctx, unseen)
+	strays, err := r.strays(ctx, d, unseen)
+	return append(labelled, strays...), err
+}
+
+// strays finds by live reads which of a driver's objects exist without its label, and
+// forgets the others.
+func (r *Reconciler) strays(ctx context.Context, d *v1alpha1.CSIDriverDeployment, unseen map[plan.Ref]plan.Record) ([]metav1.PartialObjectMetadata, error) {
+	uids := map[plan.Ref]types.UID{}
+	for ref, record := range unseen {
+		uids[ref] = record.UID
+	}
+	found, err := r.applier.Strays(ctx, uids)
 	if err != nil {
 		return nil, err
 	}
-	for i := range strays {
-		delete(unseen, plan.RefOf(&strays[i]))
+	for i := range found {
+		delete(uids, plan.RefOf(&found[i]))
 	}
-	r.ledger.drop(d, slices.Collect(maps.Keys(unseen)))
-	return append(labelled, strays...), nil
+	r.ledger.drop(d, slices.Collect(maps.Keys(uids)))
+	return found, nil
 }
 
 // removeStages goes as far as it can and says what it waits for; empty if all

@@ -62,9 +62,14 @@ func (r *Reconciler) usersOf(ctx context.Context, driver string) (users, error) 
 	return findUsers(ctx, r.live, driver, gatePage)
 }
 
-// use tells what needs the workloads of a driver that is not being deleted.
-func (r *Reconciler) use(ctx context.Context, driver string) (plan.Use, error) {
-	u, err := r.usersOf(ctx, driver)
+// use tells what needs the workloads of a driver that is not being deleted. For a plan
+// that nobody executes, the cache knows enough.
+func (r *Reconciler) use(ctx context.Context, d *v1alpha1.CSIDriverDeployment) (plan.Use, error) {
+	look := r.usersOf
+	if !managed(d) {
+		look = func(ctx context.Context, driver string) (users, error) { return findUsers(ctx, r.client, driver, 0) }
+	}
+	u, err := look(ctx, d.Name)
 	if err != nil {
 		return plan.Use{}, fmt.Errorf("looking for volumes of the driver: %w", err)
 	}

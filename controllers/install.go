@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -30,10 +31,11 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 	markSpecValid(d, err)
 	if err != nil {
 		markSpecInvalidApplied(d)
+		markChangeBlocked(d, nil)
 		d.Status.Plan = nil
 		return reconcile.Result{}, r.assess(ctx, d, rowsOf(d))
 	}
-	behind, applyErr := r.execute(ctx, d, filter(set, chosen))
+	again, applyErr := r.execute(ctx, d, filter(set, chosen))
 	if managed(d) {
 		d.Status.Driver = driverStatus(set)
 	}
@@ -41,34 +43,42 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 		return reconcile.Result{}, errors.Join(applyErr, err)
 	}
 	result, err := afterApply(applyErr)
-	if behind && result.IsZero() {
-		result.RequeueAfter = settle
+	if err == nil {
+		result.RequeueAfter = sooner(result.RequeueAfter, again)
 	}
 	return result, err
 }
 
 // execute plans, does what is planned if it may, and tells of it in the status. It
-// returns whether the cache has yet to show something of it.
-func (r *Reconciler) execute(ctx context.Context, d *v1alpha1.CSIDriverDeployment, set desired.Set) (bool, error) {
+// returns when to look again although nothing happens; 0 for never.
+func (r *Reconciler) execute(ctx context.Context, d *v1alpha1.CSIDriverDeployment, set desired.Set) (time.Duration, error) {
 	d.Status.Plan = nil
-	p, live, behind, err := r.plan(ctx, d, set)
+	p, err := r.plan(ctx, d, set)
 	if err != nil {
 		markApplied(d, len(set.Objects), err)
-		return behind, err
+		return 0, err
 	}
-	markChangeBlocked(d, p)
 	err = r.checkNamespace(ctx, set.Namespace)
 	if !managed(d) {
-		markPlanned(d, len(set.Objects), p, err)
-		return behind, r.list(d, set, p, live, apply.Report{})
+		markChangeBlocked(d, nil)
+		markPlanned(d, len(set.Objects), p.Plan, err)
+		return p.again, r.list(d, set, p, apply.Report{})
 	}
+	markChangeBlocked(d, p.Plan)
 	var report apply.Report
-	if err == nil && len(p) > 0 {
-		report, err = r.apply(ctx, p)
+	if err == nil && len(p.Plan) > 0 {
+		report, err = r.apply(ctx, p.Plan)
 	}
-	err = errors.Join(err, r.ledger.note(d, set.Objects, live, p, report))
+	noted := r.ledger.note(d, p.Plan, report)
+	if err == nil {
+		err = r.ledger.contests(d)
+	}
+	err = errors.Join(err, noted)
 	markApplied(d, len(set.Objects), err)
-	return behind || len(report.Applied) > 0, errors.Join(err, r.list(d, set, p, live, report))
+	if len(report.Applied) > 0 {
+		p.again = sooner(p.again, settle)
+	}
+	return p.again, errors.Join(err, r.list(d, set, p, report))
 }
 
 // managed tells whether the operator may write anything of a driver.
@@ -128,6 +138,8 @@ func afterApply(err error) (reconcile.Result, error) {
 		return reconcile.Result{RequeueAfter: afterRefusal}, nil
 	case v1alpha1.ReasonContested:
 		return reconcile.Result{RequeueAfter: contestPause}, nil
+	case v1alpha1.ReasonBlocked:
+		return reconcile.Result{RequeueAfter: afterWaiting}, nil
 	default:
 		return reconcile.Result{}, nil
 	}

@@ -19,7 +19,6 @@ import (
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/apply"
-	"github.com/csi-operator/csi-operator/internal/desired"
 	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
@@ -34,7 +33,6 @@ type ledger struct {
 	mu      sync.Mutex
 	drivers map[types.UID]map[plan.Ref]entry
 	now     func() time.Time
-	stands  time.Duration // how long a refusal does
 }
 
 type entry struct {
@@ -42,8 +40,10 @@ type entry struct {
 	omitted []string
 	reply   *unstructured.Unstructured // nil once the cache has shown it
 	at      time.Time                  // of the reply
+	retry   bool                       // what was omitted is tried again
 	refusal refusal
 	heals   *rate.Limiter // nil before the first
+	rival   string        // who made the last one necessary
 }
 
 // refusal is what the API server said to a change, and when.
@@ -54,7 +54,7 @@ type refusal struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{drivers: map[types.UID]map[plan.Ref]entry{}, now: time.Now, stands: afterRefusal}
+	return &ledger{drivers: map[types.UID]map[plan.Ref]entry{}, now: time.Now}
 }
 
 // of returns the entries of a driver, at first those of its status. What was
@@ -68,11 +68,9 @@ func (l *ledger) of(d *v1alpha1.CSIDriverDeployment) map[plan.Ref]entry {
 	entries = map[plan.Ref]entry{}
 	for _, o := range d.Status.Objects {
 		intent, live, _ := strings.Cut(o.Applied, "/")
-		if len(o.OmittedFields) > 0 && managed(d) {
-			intent = ""
-		}
 		entries[plan.Ref{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}] = entry{
-			record: plan.Record{Intent: intent, Live: live, UID: o.UID, Generation: o.Generation}, omitted: o.OmittedFields,
+			record:  plan.Record{Intent: intent, Live: live, UID: o.UID, Generation: o.Generation},
+			omitted: o.OmittedFields, retry: len(o.OmittedFields) > 0,
 		}
 	}
 	l.drivers[d.UID] = entries
@@ -83,6 +81,9 @@ func (l *ledger) of(d *v1alpha1.CSIDriverDeployment) map[plan.Ref]entry {
 func (l *ledger) records(d *v1alpha1.CSIDriverDeployment) map[plan.Ref]plan.Record {
 	records := map[plan.Ref]plan.Record{}
 	for ref, e := range l.entries(d) {
+		if e.retry && managed(d) {
+			e.record.Intent = ""
+		}
 		if e.record != (plan.Record{}) {
 			records[ref] = e.record
 		}
@@ -119,19 +120,14 @@ func shows(cached, reply *unstructured.Unstructured) bool {
 	return err != nil || order >= 0
 }
 
-// note keeps what was done, and forgets objects that are neither wanted nor there.
-func (l *ledger) note(d *v1alpha1.CSIDriverDeployment, wanted []desired.Object, live objects, p plan.Plan, report apply.Report) error {
+// note keeps what was done.
+func (l *ledger) note(d *v1alpha1.CSIDriverDeployment, p plan.Plan, report apply.Report) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	entries := l.of(d)
 	for _, ref := range report.Removed {
 		delete(entries, ref)
 	}
-	known := map[plan.Ref]bool{}
-	for _, object := range wanted {
-		known[plan.RefOf(object.Intent)] = true
-	}
-	maps.DeleteFunc(entries, func(ref plan.Ref, _ entry) bool { return !known[ref] && live[ref] == nil })
 	changes := map[plan.Ref]plan.Change{}
 	for _, change := range p {
 		changes[change.Ref] = change
@@ -142,7 +138,12 @@ func (l *ledger) note(d *v1alpha1.CSIDriverDeployment, wanted []desired.Object, 
 		if err != nil {
 			return err
 		}
-		entries[a.Ref] = entry{record: record, omitted: a.Omitted, reply: a.Object, at: l.now(), heals: l.countHealing(entries[a.Ref], change)}
+		before := entries[a.Ref]
+		e := entry{record: record, omitted: a.Omitted, reply: a.Object, at: l.now(), heals: before.heals, rival: before.rival}
+		if heals(change) {
+			l.countHealing(&e, change)
+		}
+		entries[a.Ref] = e
 	}
 	return l.noteFailed(d, changes, report.Failed)
 }
@@ -167,27 +168,52 @@ func (l *ledger) noteFailed(d *v1alpha1.CSIDriverDeployment, changes map[plan.Re
 }
 
 // hold marks the changes that the API server has just refused, so that not every
-// event sends them again, and those that others undo each time. Whoever changes the
-// deployment or the object has what was refused sent.
-func (l *ledger) hold(d *v1alpha1.CSIDriverDeployment, p plan.Plan) error {
+// event sends them again, and those that others undo each time. It tells when to look
+// at them again; 0 for none. Whoever changes the deployment or the object has what was
+// refused sent.
+func (l *ledger) hold(d *v1alpha1.CSIDriverDeployment, p plan.Plan) (time.Duration, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	entries := l.of(d)
+	entries, again := l.of(d), time.Duration(0)
 	for i := range p {
-		p[i].Refused = l.contested(entries[p[i].Ref], p[i])
-		r := entries[p[i].Ref].refusal
-		if r.err == nil || p[i].Intent == nil || l.now().Sub(r.when) >= l.stands {
-			continue
-		}
-		attempt, err := attemptOf(d, p[i])
+		e := entries[p[i].Ref]
+		h, err := l.refused(d, e.refusal, p[i])
 		if err != nil {
-			return err
+			return 0, err
 		}
-		if attempt == r.of {
-			p[i].Refused = r.err
+		if h.why == nil {
+			h = l.contested(e, p[i])
 		}
+		p[i].Refused, again = h.why, sooner(again, h.left)
 	}
-	return nil
+	return again, nil
+}
+
+// held is why a change is not made now, and for how long; nil if it is.
+type held struct {
+	why  error
+	left time.Duration
+}
+
+// refused holds a change back that the API server refused a moment ago.
+func (l *ledger) refused(d *v1alpha1.CSIDriverDeployment, r refusal, change plan.Change) (held, error) {
+	left := afterRefusal - l.now().Sub(r.when)
+	if r.err == nil || change.Intent == nil || left <= 0 {
+		return held{}, nil
+	}
+	attempt, err := attemptOf(d, change)
+	if err != nil || attempt != r.of {
+		return held{}, err
+	}
+	return held{why: r.err, left: left}, nil
+}
+
+// sooner is the shorter one of two times to wait; 0 is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // attemptOf tells an attempt from another: by who asks for it, what is sent, and to

@@ -15,7 +15,6 @@ import (
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/apply"
-	"github.com/csi-operator/csi-operator/internal/desired"
 	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
@@ -53,7 +52,7 @@ func TestLedgerBridgesTheCache(t *testing.T) {
 			start := time.Unix(0, 0)
 			l.now = func() time.Time { return start }
 			p := plan.Plan{{Ref: ref, Intent: role("", "")}}
-			if err := l.note(d, nil, objects{ref: role("1", "4")}, p, apply.Report{Applied: []apply.Applied{{Ref: ref, Object: role("1", "5")}}}); err != nil {
+			if err := l.note(d, p, apply.Report{Applied: []apply.Applied{{Ref: ref, Object: role("1", "5")}}}); err != nil {
 				t.Fatal(err)
 			}
 			if tc.before != nil {
@@ -114,6 +113,7 @@ func TestRefusalStands(t *testing.T) {
 		want        bool
 	}{
 		"Same":             {err: refused, then: before, want: true},
+		"AlmostForgotten":  {err: refused, then: before, later: afterRefusal - time.Second, want: true},
 		"Denied":           {err: &apply.DeniedError{}, then: before, want: true},
 		"MayPass":          {err: errors.New("timeout"), then: before},
 		"AskedAnew":        {err: refused, then: before, asked: 1},
@@ -134,36 +134,38 @@ func TestRefusalStands(t *testing.T) {
 			l, d := newLedger(), &v1alpha1.CSIDriverDeployment{ObjectMeta: metav1.ObjectMeta{Generation: generation}}
 			start := time.Unix(0, 0)
 			l.now = func() time.Time { return start }
-			if err := l.note(d, nil, objects{before.Ref: before.Live}, plan.Plan{tc.first}, apply.Report{Failed: []apply.Failed{{Ref: before.Ref, Err: tc.err}}}); err != nil {
+			if err := l.note(d, plan.Plan{tc.first}, apply.Report{Failed: []apply.Failed{{Ref: before.Ref, Err: tc.err}}}); err != nil {
 				t.Fatal(err)
 			}
 			l.now = func() time.Time { return start.Add(tc.later) }
 			d.Generation += tc.asked
 			p := plan.Plan{tc.then}
-			if err := l.hold(d, p); err != nil {
+			again, err := l.hold(d, p)
+			if err != nil {
 				t.Fatal(err)
 			}
 			if held := p[0].Refused != nil; held != tc.want || held && !errors.Is(p[0].Refused, tc.err) {
 				t.Errorf("held by %v, want held %t", p[0].Refused, tc.want)
 			}
+			if left := afterRefusal - tc.later; tc.want && again != left || !tc.want && again != 0 {
+				t.Errorf("to look again in %s, %s are left", again, left)
+			}
 		})
 	}
 }
 
-// TestNoteForgets what is neither wanted nor there.
-func TestNoteForgets(t *testing.T) {
+// TestOmittedFieldsAreRetried by a process that may write, whenever it may.
+func TestOmittedFieldsAreRetried(t *testing.T) {
 	d := &v1alpha1.CSIDriverDeployment{}
-	for _, name := range []string{"wanted", "there", "neither"} {
-		d.Status.Objects = append(d.Status.Objects, v1alpha1.ObjectStatus{Kind: "Role", Name: name, UID: "1"})
-	}
-	wanted := role("", "")
-	wanted.SetName("wanted")
-	l := newLedger()
-	if err := l.note(d, []desired.Object{{Intent: wanted}}, objects{{Kind: "Role", Name: "there"}: role("1", "5")}, nil, apply.Report{}); err != nil {
-		t.Fatal(err)
-	}
-	records := l.records(d)
-	if _, kept := records[plan.Ref{Kind: "Role", Name: "neither"}]; kept || len(records) != 2 {
-		t.Errorf("records: %v", records)
+	d.Status.Objects = []v1alpha1.ObjectStatus{{Kind: "Role", Name: "r", UID: "1", Applied: "a/b", OmittedFields: []string{"rules"}}}
+	l, ref := newLedger(), plan.Ref{Kind: "Role", Name: "r"}
+	for _, tc := range []struct {
+		state v1alpha1.ManagementState
+		want  string
+	}{{v1alpha1.PlanOnly, "a"}, {v1alpha1.Managed, ""}} {
+		d.Spec.ManagementState = tc.state
+		if got := l.records(d)[ref].Intent; got != tc.want {
+			t.Errorf("%s: intent is %q, want %q", tc.state, got, tc.want)
+		}
 	}
 }

@@ -6,12 +6,14 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
+	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
@@ -23,29 +25,42 @@ import (
 // objects are objects of the cluster by what they are called.
 type objects = map[plan.Ref]*unstructured.Unstructured
 
-// plan compares a set with what the cache shows and what this process wrote. It
-// tells as well whether the cache is behind; then there will be more to see.
-func (r *Reconciler) plan(ctx context.Context, d *v1alpha1.CSIDriverDeployment, set desired.Set) (plan.Plan, objects, bool, error) {
-	records := r.ledger.records(d)
-	live, err := r.liveOf(ctx, set, records)
+// planned is a plan and what it was made of.
+type planned struct {
+	plan.Plan
+
+	live objects
+	// again is when there will be more to see: the cache is behind what this process
+	// wrote, or a change is held back. 0 is never.
+	again time.Duration
+}
+
+// plan compares a set with what the cache shows and what this process wrote.
+func (r *Reconciler) plan(ctx context.Context, d *v1alpha1.CSIDriverDeployment, set desired.Set) (planned, error) {
+	live, err := r.liveOf(ctx, d, set)
 	if err != nil {
-		return nil, nil, false, err
+		return planned{}, err
 	}
-	behind := r.ledger.overlay(d, live)
-	p, err := plan.Make(plan.Input{
-		Driver: set.Driver, Wanted: set.Objects, Records: records, Live: live,
-		Use: func() (plan.Use, error) { return r.use(ctx, d.Name) },
+	p := planned{live: live}
+	if r.ledger.overlay(d, live) {
+		p.again = settle
+	}
+	p.Plan, err = plan.Make(plan.Input{
+		Driver: set.Driver, Wanted: set.Objects, Records: r.ledger.records(d), Live: live,
+		Use: sync.OnceValues(func() (plan.Use, error) { return r.use(ctx, d) }),
 	})
-	if err == nil {
-		err = r.ledger.hold(d, p)
+	if err != nil {
+		return planned{}, err
 	}
-	return p, live, behind, err
+	held, err := r.ledger.hold(d, p.Plan)
+	p.again = sooner(p.again, held)
+	return p, err
 }
 
 // liveOf reads, from the cache, what carries the driver's label, and whatever has a
-// name that is wanted or was: the cache has every object of the kinds whose names
-// anybody may choose.
-func (r *Reconciler) liveOf(ctx context.Context, set desired.Set, records map[plan.Ref]plan.Record) (objects, error) {
+// name that is wanted: the cache has every object of the kinds whose names anybody may
+// choose. What left the spec and is not in the cache may have lost its label.
+func (r *Reconciler) liveOf(ctx context.Context, d *v1alpha1.CSIDriverDeployment, set desired.Set) (objects, error) {
 	live := objects{}
 	for _, kind := range desired.Kinds() {
 		list := &unstructured.UnstructuredList{}
@@ -57,33 +72,44 @@ func (r *Reconciler) liveOf(ctx context.Context, set desired.Set, records map[pl
 			live[plan.RefOf(&list.Items[i])] = &list.Items[i]
 		}
 	}
+	unwanted := r.ledger.records(d)
 	for _, object := range set.Objects {
-		if err := r.add(ctx, live, plan.RefOf(object.Intent), object.Intent.GroupVersionKind()); err != nil {
+		ref := plan.RefOf(object.Intent)
+		delete(unwanted, ref)
+		if live[ref] != nil {
+			continue
+		}
+		o := &unstructured.Unstructured{}
+		o.SetGroupVersionKind(object.Intent.GroupVersionKind())
+		found, err := get(ctx, r.cache, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, o)
+		if err != nil {
 			return nil, err
 		}
-	}
-	for ref := range records {
-		for _, kind := range desired.KindsNamed(ref.Kind) {
-			if err := r.add(ctx, live, ref, kind); err != nil {
-				return nil, err
-			}
+		if found {
+			live[ref] = o
 		}
 	}
-	return live, nil
+	maps.DeleteFunc(unwanted, func(ref plan.Ref, _ plan.Record) bool { return live[ref] != nil })
+	return live, r.addStrays(ctx, d, unwanted, live)
 }
 
-// add reads one object more, if the cache has it.
-func (r *Reconciler) add(ctx context.Context, live objects, ref plan.Ref, kind schema.GroupVersionKind) error {
-	if live[ref] != nil {
-		return nil
+// addStrays looks for objects that left the spec and are not in the cache, and forgets
+// those that are gone.
+func (r *Reconciler) addStrays(ctx context.Context, d *v1alpha1.CSIDriverDeployment, unwanted map[plan.Ref]plan.Record, live objects) error {
+	strays, err := r.strays(ctx, d, unwanted)
+	if err != nil {
+		return err
 	}
-	o := &unstructured.Unstructured{}
-	o.SetGroupVersionKind(kind)
-	found, err := get(ctx, r.cache, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, o)
-	if found {
-		live[ref] = o
+	for _, m := range strays {
+		o := &unstructured.Unstructured{}
+		o.SetGroupVersionKind(m.GroupVersionKind())
+		o.SetName(m.Name)
+		o.SetNamespace(m.Namespace)
+		o.SetUID(m.UID)
+		o.SetDeletionTimestamp(m.DeletionTimestamp)
+		live[plan.RefOf(o)] = o
 	}
-	return err
+	return nil
 }
 
 // checkNamespace wants the namespace of the pods to take objects.

@@ -28,19 +28,17 @@ const (
 
 // list writes into the status what became of each object of a set, and of what is to
 // go and is still there.
-func (r *Reconciler) list(d *v1alpha1.CSIDriverDeployment, set desired.Set, p plan.Plan,
-	live objects, report apply.Report,
-) error {
+func (r *Reconciler) list(d *v1alpha1.CSIDriverDeployment, set desired.Set, p planned, report apply.Report) error {
 	states := map[plan.Ref]v1alpha1.ObjectState{}
 	for _, a := range report.Applied {
 		states[a.Ref] = v1alpha1.ObjectApplied
-		live[a.Ref] = a.Object
+		p.live[a.Ref] = a.Object
 	}
 	refs := make([]plan.Ref, 0, len(set.Objects))
 	for _, object := range set.Objects {
 		refs = append(refs, plan.RefOf(object.Intent))
 	}
-	for _, change := range p {
+	for _, change := range p.Plan {
 		if states[change.Ref] == "" && !slices.Contains(report.Removed, change.Ref) {
 			states[change.Ref] = stateBefore(change)
 		}
@@ -52,7 +50,7 @@ func (r *Reconciler) list(d *v1alpha1.CSIDriverDeployment, set desired.Set, p pl
 	d.Status.Objects = make([]v1alpha1.ObjectStatus, 0, len(refs))
 	var errs []error
 	for _, ref := range refs {
-		o, err := objectStatus(ref, cmp.Or(states[ref], v1alpha1.ObjectApplied), entries[ref], live[ref])
+		o, err := objectStatus(ref, cmp.Or(states[ref], v1alpha1.ObjectApplied), entries[ref], p.live[ref])
 		d.Status.Objects = append(d.Status.Objects, o)
 		errs = append(errs, err)
 	}
@@ -82,18 +80,17 @@ func objectStatus(ref plan.Ref, state v1alpha1.ObjectState, known entry, now *un
 
 // listRemaining leaves in the status what there is of a driver that is being removed.
 func listRemaining(d *v1alpha1.CSIDriverDeployment, owned []metav1.PartialObjectMetadata) {
-	left := map[plan.Ref]bool{}
-	for i := range owned {
-		left[plan.RefOf(&owned[i])] = true
-	}
-	var listed []v1alpha1.ObjectStatus
+	known := map[plan.Ref]v1alpha1.ObjectStatus{}
 	for _, o := range d.Status.Objects {
-		if left[plan.Ref{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}] {
-			o.State = v1alpha1.ObjectDeleting
-			listed = append(listed, o)
-		}
+		known[plan.Ref{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}] = o
 	}
-	d.Status.Objects = listed
+	d.Status.Objects = nil
+	for i := range owned {
+		ref := plan.RefOf(&owned[i])
+		o := known[ref] // what is recorded of it, to find it again
+		o.Kind, o.Namespace, o.Name, o.State = ref.Kind, ref.Namespace, ref.Name, v1alpha1.ObjectDeleting
+		d.Status.Objects = append(d.Status.Objects, o)
+	}
 }
 
 // markPlanned tells of a plan that is not executed, and of what would keep it from
@@ -123,11 +120,12 @@ func markPlanned(d *v1alpha1.CSIDriverDeployment, objects int, p plan.Plan, obst
 	mark(d, c)
 }
 
-// markChangeBlocked tells of changes that wait for somebody else.
+// markChangeBlocked tells of changes that wait for somebody else, where no conflict
+// keeps all of them from being made.
 func markChangeBlocked(d *v1alpha1.CSIDriverDeployment, p plan.Plan) {
 	var waiting []string
 	for _, change := range p {
-		if change.Action == plan.Blocked {
+		if len(p.Conflicts()) == 0 && change.Action == plan.Blocked {
 			waiting = append(waiting, change.Ref.String()+": "+change.Reason)
 		}
 	}

@@ -75,7 +75,7 @@ func (r *Reconciler) addTo(mgr manager.Manager) error {
 		})
 	r.watchOwned(b)
 	r.watchOthers(b)
-	if err := b.Complete(reconcile.AsReconciler(mgr.GetClient(), r)); err != nil {
+	if err := b.Complete(reconcile.Func(r.reconcileByName)); err != nil {
 		return fmt.Errorf("adding the controller: %w", err)
 	}
 	return nil

@@ -21,6 +21,7 @@ import (
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
+	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
 // unlabelled takes our label off everything of a driver, which is left alone by now,
@@ -64,8 +65,11 @@ func TestReleaseFindsWhatLostItsLabel(t *testing.T) {
 			t.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
 			continue
 		}
-		if _, ours := now.GetLabels()[v1alpha1.LabelManagedBy]; ours {
-			t.Errorf("%s %s keeps %v", o.GetKind(), o.GetName(), now.GetLabels())
+		labels, annotations := now.GetLabels(), now.GetAnnotations()
+		for _, key := range []string{v1alpha1.LabelManagedBy, v1alpha1.LabelComponent, v1alpha1.AnnotationUID} {
+			if labels[key] != "" || annotations[key] != "" {
+				t.Errorf("%s %s keeps %s", o.GetKind(), o.GetName(), key)
+			}
 		}
 	}
 }
@@ -82,25 +86,37 @@ func TestUnwantedClassWithoutLabel(t *testing.T) {
 	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied)
 }
 
-// former are objects that an older operator made for a driver, and a newer one does
-// not want.
-func former(t *testing.T, d *v1alpha1.CSIDriverDeployment) []client.Object {
-	t.Helper()
+// TestUnwantedRoleWithoutLabel is found by what is recorded of it.
+func TestUnwantedRoleWithoutLabel(t *testing.T) {
+	t.Parallel()
+	d := installed(t)
+	about := former(d)[2]
+	about.SetLabels(nil)
+	applyAsOperator(t, about)
+	read(t, client.ObjectKeyFromObject(about), about)
+	ref := plan.Ref{Kind: "Role", Namespace: about.GetNamespace(), Name: about.GetName()}
+	l := cluster.operator.reconciler.ledger
+	l.mu.Lock()
+	l.of(refresh(t, d))[ref] = entry{record: plan.Record{Intent: "a", Live: "b", UID: about.GetUID()}}
+	l.mu.Unlock()
+	wake(t, cluster.operator, d)
+	awaitGone(t, about)
+}
+
+// former are a workload of each kind and a role, as an older operator would have made
+// them for a driver, and a newer one does not want them.
+func former(d *v1alpha1.CSIDriverDeployment) []client.Object {
 	about := metav1.ObjectMeta{Name: d.Name + "-former", Namespace: d.Spec.Namespace, Labels: map[string]string{v1alpha1.LabelDeployment: d.Name}}
 	pods := map[string]string{"app": about.Name}
 	template := corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: pods},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "i"}}},
 	}
-	all := []client.Object{
+	return []client.Object{
 		&appsv1.Deployment{ObjectMeta: about, Spec: appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: pods}, Template: template}},
 		&appsv1.DaemonSet{ObjectMeta: about, Spec: appsv1.DaemonSetSpec{Selector: &metav1.LabelSelector{MatchLabels: pods}, Template: template}},
 		&rbacv1.Role{ObjectMeta: about},
 	}
-	for _, o := range all {
-		applyAsOperator(t, o)
-	}
-	return all
 }
 
 // applyAsOperator makes an object as the operator would.
@@ -132,9 +148,11 @@ func TestUnwantedWorkloads(t *testing.T) {
 	create(t, pv)
 	awaitCached(t, attachment)
 	awaitCached(t, pv)
-	all := former(t, d)
-
+	all := former(d)
+	applyAsOperator(t, all[0])
+	applyAsOperator(t, all[1])
 	awaitBlocked(t, d, "it is not wanted any more, and stays for 1 VolumeAttachment of the driver, e.g. "+attachment.Name+"; 1 more")
+	applyAsOperator(t, all[2])
 	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonBlocked)
 	awaitListed(t, d, all, v1alpha1.ObjectPending)
 	wake(t, cluster.operator, d)
@@ -145,17 +163,33 @@ func TestUnwantedWorkloads(t *testing.T) {
 	}
 
 	remove(t, attachment)
-	awaitGone(t, all[0])
-	awaitBlocked(t, d, "it is not wanted any more, and stays for 1 PersistentVolume of the driver, e.g. "+pv.Name)
+	awaitCollected(t, all[0])
+	awaitBlocked(t, d, "it is not wanted any more, and stays for 1 PersistentVolume of the driver, e.g. "+pv.Name+"; 1 more")
 	removeUnprotected(t, pv)
-	for _, o := range all[1:] {
-		awaitGone(t, o)
-	}
+	awaitCollected(t, all[1])
+	awaitGone(t, all[2])
 	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied)
 	if meta.FindStatusCondition(refresh(t, d).Status.Conditions, v1alpha1.ConditionChangeBlocked) != nil {
 		t.Error("ChangeBlocked stands although nothing is blocked")
 	}
 	awaitListed(t, d, all, "")
+}
+
+// awaitCollected waits until a workload is being deleted in the foreground, and lets it
+// go, as the garbage collector does when its pods are gone.
+func awaitCollected(t *testing.T, o client.Object) {
+	t.Helper()
+	await(t, fmt.Sprintf("%T is being deleted", o), func() error {
+		if err := cluster.Get(t.Context(), client.ObjectKeyFromObject(o), o); err != nil {
+			return err
+		}
+		if !slices.Contains(o.GetFinalizers(), metav1.FinalizerDeleteDependents) {
+			return fmt.Errorf("finalizers are %q", o.GetFinalizers())
+		}
+		return nil
+	})
+	merge(t, o, map[string]any{"metadata": map[string]any{"finalizers": nil}})
+	awaitGone(t, o)
 }
 
 // awaitBlocked waits until a condition tells what is blocked.
@@ -170,12 +204,11 @@ func awaitBlocked(t *testing.T, d *v1alpha1.CSIDriverDeployment, message string)
 	})
 }
 
-// awaitListed waits until status lists the workloads among objects in a state; the empty
-// one: not at all.
+// awaitListed waits until status lists objects in a state; the empty one: not at all.
 func awaitListed(t *testing.T, d *v1alpha1.CSIDriverDeployment, all []client.Object, want v1alpha1.ObjectState) {
 	t.Helper()
 	await(t, "status lists what is not wanted", func() error {
-		for _, o := range all[:2] {
+		for _, o := range all {
 			listed := refresh(t, d).Status.Objects
 			i := slices.IndexFunc(listed, func(s v1alpha1.ObjectStatus) bool {
 				return s.Name == o.GetName() && fmt.Sprintf("%T", o) == "*v1."+s.Kind

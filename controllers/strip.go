@@ -24,7 +24,7 @@ import (
 // and health do not look at; of one that carries no label of ours, who it is.
 func stripOwned(u *unstructured.Unstructured) *unstructured.Unstructured {
 	kept := &unstructured.Unstructured{Object: map[string]any{}}
-	_, labelled := u.GetLabels()[v1alpha1.LabelDeployment]
+	labelled := u.GetLabels()[v1alpha1.LabelDeployment] != ""
 	if labelled {
 		maps.Copy(kept.Object, u.Object)
 		delete(kept.Object, "status")

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -69,8 +70,8 @@ type Failed struct {
 // Apply executes a plan. It waits for no readiness.
 //
 // A *ConflictError means that nothing was written, or, where the foreign object came
-// up in the middle, nothing more and nothing of that. Otherwise a *NamespaceError, *DeniedError, *RefusedError
-// or *BlockedError says that trying again is useless until someone acts, and any
+// up in the middle, nothing more and nothing of that. Otherwise a *NamespaceError, *DeniedError, *RefusedError,
+// *ContestedError or *BlockedError says that trying again is useless until someone acts, and any
 // other error that it may help. An object that fails keeps no other object of
 // its step from being applied, and only accounts and rights keep later steps
 // from it: pods must not run without them. Deletions come last.
@@ -243,7 +244,11 @@ func (a *Applier) request(ctx context.Context, intent *unstructured.Unstructured
 func (a *Applier) prune(ctx context.Context, p plan.Plan, report *Report) []error {
 	var errs []error
 	for _, change := range slices.DeleteFunc(slices.Clone(p), func(c plan.Change) bool { return c.Action != plan.Delete }) {
-		if err := a.delete(ctx, change.Live); err != nil {
+		propagation := metav1.DeletePropagationBackground
+		if change.Ref.Kind == "Deployment" || change.Ref.Kind == "DaemonSet" { // it is there until its pods are gone, and so is what they need
+			propagation = metav1.DeletePropagationForeground
+		}
+		if err := a.deleteBy(ctx, change.Live, propagation); err != nil {
 			errs = append(errs, err)
 			continue
 		}

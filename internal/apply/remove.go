@@ -87,8 +87,12 @@ func (a *Applier) Delete(ctx context.Context, objects []metav1.PartialObjectMeta
 }
 
 func (a *Applier) delete(ctx context.Context, m client.Object) error {
+	return a.deleteBy(ctx, m, metav1.DeletePropagationBackground)
+}
+
+func (a *Applier) deleteBy(ctx context.Context, m client.Object, propagation metav1.DeletionPropagation) error {
 	uid := m.GetUID()
-	err := a.client.Delete(ctx, m, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	err := a.client.Delete(ctx, m, client.Preconditions{UID: &uid}, client.PropagationPolicy(propagation))
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil
 	}

@@ -4,7 +4,9 @@
 package desired
 
 import (
+	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -89,6 +91,12 @@ func TestInvalid(t *testing.T) {
 			},
 			field: "spec.nodes[1]", message: "one pool",
 		},
+		"TheSameNodePoolTwice": {
+			edit: func(d *v1alpha1.CSIDriverDeployment) {
+				d.Spec.Nodes = []v1alpha1.NodePool{{Name: "node"}, {Name: "node"}}
+			},
+			field: "spec.nodes[1]", message: "one pool",
+		},
 		"NodePoolOfAnotherName": {
 			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Nodes = []v1alpha1.NodePool{{Name: "gpu"}} },
 			field: "spec.nodes[0]", message: `its name is "node"`,
@@ -136,6 +144,54 @@ func TestInvalid(t *testing.T) {
 			d := smallest()
 			tc.edit(d)
 			expectInvalid(t, d, tc.field, tc.message)
+		})
+	}
+}
+
+// TestValid is what is close to something that is refused.
+func TestValid(t *testing.T) {
+	limits := corev1.ResourceList{"memory": resource.MustParse("1Gi")}
+	cases := map[string]func(*v1alpha1.CSIDriverDeployment){
+		"LongestName":         func(d *v1alpha1.CSIDriverDeployment) { d.Name = strings.Repeat("a", 63) },
+		"PathBesideATree":     func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Bundled.Path = "/devpool" },
+		"PathBelowADirectory": func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Bundled.Path = "/var/lib/x" },
+		"FileSystems": func(d *v1alpha1.CSIDriverDeployment) {
+			for _, fs := range []string{"ext4", "xfs"} {
+				d.Spec.StorageClasses = append(d.Spec.StorageClasses, v1alpha1.StorageClass{Name: fs, Parameters: map[string]string{"csi.storage.k8s.io/fstype": fs}})
+			}
+		},
+		"RequestAtItsLimit": func(d *v1alpha1.CSIDriverDeployment) {
+			d.Spec.Sidecars.Defaults.Resources = &corev1.ResourceRequirements{Requests: limits, Limits: limits}
+		},
+		"PodWithoutContent": func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Controller.Pod = &runtime.RawExtension{} },
+	}
+	for name, edit := range cases {
+		t.Run(name, func(t *testing.T) {
+			d := smallest()
+			edit(d)
+			mustRender(t, d)
+		})
+	}
+}
+
+// TestErrorsOfDecoders: whatever a decoder may say, it becomes an InvalidError that
+// reads as a sentence.
+func TestErrorsOfDecoders(t *testing.T) {
+	other := errors.New("something else")
+	cases := map[string]struct {
+		err  error
+		want string
+	}{
+		"TypeOfTheWhole": {wrongType("spec.x", &json.UnmarshalTypeError{Value: "bool", Type: reflect.TypeFor[string]()}), "spec.x: cannot be read as part of a PodSpec: "},
+		"NoType":         {wrongType("spec.x", other), "spec.x: cannot be read as part of a PodSpec: something else"},
+		"NoFieldError":   {notStrict("spec.x", other), "spec.x: something else"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var got *InvalidError
+			if !errors.As(tc.err, &got) || !strings.HasPrefix(got.Error(), tc.want) {
+				t.Errorf("got  %v\nwant %s…", tc.err, tc.want)
+			}
 		})
 	}
 }

@@ -112,6 +112,51 @@ func TestSetsAreClean(t *testing.T) {
 	forEachInput(t, func(t *testing.T, _ *v1alpha1.CSIDriverDeployment, set Set) { expectClean(t, set) })
 }
 
+// TestSteps has the place of each kind in the order of application.
+func TestSteps(t *testing.T) {
+	want := map[string]Step{
+		"ServiceAccount": StepAccounts, "ClusterRole": StepAccounts, "Role": StepAccounts,
+		"ClusterRoleBinding": StepBindings, "RoleBinding": StepBindings,
+		"CSIDriver":  StepCSIDriver,
+		"Deployment": StepWorkloads, "DaemonSet": StepWorkloads,
+		"StorageClass": StepClasses,
+	}
+	got := map[string]Step{}
+	for _, o := range mustRender(t, smallest()).Objects {
+		got[o.Intent.GetKind()] = o.Step
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
+func TestPrune(t *testing.T) {
+	fields := map[string]any{
+		"null": nil, "object": map[string]any{}, "list": []any{}, "emptyDir": map[string]any{},
+		"inside": map[string]any{"null": nil, "list": []any{}},
+		"items":  []any{map[string]any{"null": nil}, "x"},
+		"false":  false,
+	}
+	want := map[string]any{"emptyDir": map[string]any{}, "items": []any{map[string]any{}, "x"}, "false": false}
+	prune(fields)
+	if diff := cmp.Diff(want, fields); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
+// unwritable has a field that no manifest can hold.
+type unwritable struct {
+	corev1.Pod `json:",inline"`
+
+	Function func() `json:"function"`
+}
+
+func TestIntentOfNoManifest(t *testing.T) {
+	if u, err := intent(&unwritable{Function: func() {}}); err == nil {
+		t.Errorf("got %v", u)
+	}
+}
+
 // expectStrictRoundTrip proves that every field exists in Kubernetes.
 func expectStrictRoundTrip(t *testing.T, u *unstructured.Unstructured) {
 	t.Helper()
@@ -179,6 +224,14 @@ func TestKinds(t *testing.T) {
 		if !made[k] {
 			t.Errorf("%s is listed and not made", k)
 		}
+	}
+}
+
+func TestKindsNamed(t *testing.T) {
+	apps := schema.GroupVersion{Group: "apps", Version: "v1"}
+	want := []schema.GroupVersionKind{apps.WithKind("Deployment"), apps.WithKind("DaemonSet")}
+	if diff := cmp.Diff(want, KindsNamed("DaemonSet", "Deployment", "Pod")); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
 	}
 }
 

@@ -113,6 +113,16 @@ func TestConditions(t *testing.T) {
 				r.Registered, r.Unregistered, r.Summary = 0, []string{"node-z"}, "1/2"
 			}),
 		},
+		"ASurplusPodIsNotMissed": {
+			observed: Observed{
+				Controller: deployment(1, 1), Nodes: daemonSet(1, 1), CSINodes: nodes12,
+				Pods: []corev1.Pod{controllerPod, pods12[0], pod("leaving", n, "node-z", with(well("driver")), wholeReady)},
+			},
+			want: edit(good, func(r *result) {
+				r.Nodes.Message = "1 of 1 nodes have registered the driver"
+				r.Registered, r.Unregistered = 1, []string{"node-z"}
+			}),
+		},
 		"NoNodes": {
 			observed: Observed{Controller: deployment(1, 1), Nodes: daemonSet(0, 0), Pods: []corev1.Pod{controllerPod}, CSINodes: nodes12},
 			want: edit(good, func(r *result) {
@@ -150,6 +160,109 @@ func TestConditions(t *testing.T) {
 			}
 			if diff := cmp.Diff(tc.want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("-want, +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestFirstBad: the gravest state counts, then the order of the rows.
+func TestFirstBad(t *testing.T) {
+	const c, n = v1alpha1.ComponentController, v1alpha1.DefaultNodePool
+	row := func(component, name string, state v1alpha1.SidecarState) v1alpha1.SidecarStatus {
+		return v1alpha1.SidecarStatus{Component: component, Name: name, State: state}
+	}
+	healthy := row(c, "healthy", v1alpha1.SidecarHealthy)
+	starting, degraded, down := row(c, "starting", v1alpha1.SidecarStarting), row(c, "degraded", v1alpha1.SidecarDegraded), row(c, "down", v1alpha1.SidecarDown)
+	onNodes := row(n, "on nodes", v1alpha1.SidecarDown)
+	cases := map[string]struct {
+		rows      []v1alpha1.SidecarStatus
+		component string
+		want      *v1alpha1.SidecarStatus
+	}{
+		"None":                   {},
+		"AllHealthy":             {rows: []v1alpha1.SidecarStatus{healthy}},
+		"DegradedBeforeStarting": {rows: []v1alpha1.SidecarStatus{healthy, starting, degraded}, want: &degraded},
+		"DownBeforeDegraded":     {rows: []v1alpha1.SidecarStatus{degraded, down, starting}, want: &down},
+		"TheFirstOfEquals":       {rows: []v1alpha1.SidecarStatus{down, onNodes}, want: &down},
+		"OfOneComponent":         {rows: []v1alpha1.SidecarStatus{onNodes, starting}, component: c, want: &starting},
+		"OfAnother":              {rows: []v1alpha1.SidecarStatus{onNodes}, component: c},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, firstBad(tc.rows, tc.component)); diff != "" {
+				t.Errorf("-want, +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNoRows(t *testing.T) {
+	want := metav1.Condition{
+		Type: v1alpha1.ConditionSidecarsHealthy, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonStarting, Message: "no container is there yet",
+	}
+	if diff := cmp.Diff(want, find(Assess(driver, nil, Observed{}), v1alpha1.ConditionSidecarsHealthy)); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
+func TestNodeOf(t *testing.T) {
+	requirement := func(key string, operator corev1.NodeSelectorOperator, values ...string) corev1.NodeSelectorRequirement {
+		return corev1.NodeSelectorRequirement{Key: key, Operator: operator, Values: values}
+	}
+	fields := func(list ...corev1.NodeSelectorRequirement) podEdit {
+		return func(p *corev1.Pod) {
+			boundTo("")(p)
+			p.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchFields = list
+		}
+	}
+	affinity := func(a *corev1.Affinity) podEdit { return func(p *corev1.Pod) { p.Spec.Affinity = a } }
+	cases := map[string]struct {
+		node string
+		edit podEdit
+		want string
+	}{
+		"Scheduled":        {node: "a", edit: boundTo("b"), want: "a"},
+		"Bound":            {edit: boundTo("b"), want: "b"},
+		"NoAffinity":       {edit: affinity(nil)},
+		"NoNodeAffinity":   {edit: affinity(&corev1.Affinity{})},
+		"NothingRequired":  {edit: affinity(&corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{}})},
+		"NoTerm":           {edit: fields()},
+		"OtherField":       {edit: fields(requirement("metadata.uid", corev1.NodeSelectorOpIn, "b"))},
+		"NotThere":         {edit: fields(requirement("metadata.name", corev1.NodeSelectorOpNotIn, "b"))},
+		"OneOfTwo":         {edit: fields(requirement("metadata.name", corev1.NodeSelectorOpIn, "b", "c"))},
+		"BehindOtherField": {edit: fields(requirement("metadata.uid", corev1.NodeSelectorOpIn, "b"), requirement("metadata.name", corev1.NodeSelectorOpIn, "c")), want: "c"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			p := pod("p", v1alpha1.DefaultNodePool, tc.node, tc.edit)
+			if got := nodeOf(&p); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestRegistered counts nodes, not pods: during a rollout a node has two.
+func TestRegistered(t *testing.T) {
+	const n = v1alpha1.DefaultNodePool
+	notReady := having(corev1.PodReady, corev1.ConditionFalse, "", "")
+	cases := map[string]struct {
+		pods         []corev1.Pod
+		registered   int32
+		unregistered []string
+	}{
+		"Ready":              {pods: []corev1.Pod{pod("p", n, "node-a", wholeReady)}, registered: 1},
+		"NotReady":           {pods: []corev1.Pod{pod("p", n, "node-a", notReady)}, unregistered: []string{"node-a"}},
+		"OneOfTwoReady":      {pods: []corev1.Pod{pod("p", n, "node-a", wholeReady), pod("q", n, "node-a", notReady)}, registered: 1},
+		"TheOtherOfTwoReady": {pods: []corev1.Pod{pod("p", n, "node-a", notReady), pod("q", n, "node-a", wholeReady)}, registered: 1},
+		"NotListed":          {pods: []corev1.Pod{pod("p", n, "node-b", wholeReady)}, unregistered: []string{"node-b"}},
+		"OnNoNode":           {pods: []corev1.Pod{pod("p", n, "")}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := Assess(driver, nil, Observed{Nodes: daemonSet(1, 1), Pods: tc.pods, CSINodes: []storagev1.CSINode{csiNode("node-a", driver)}}).Nodes
+			if diff := cmp.Diff(tc.unregistered, got.Unregistered, cmpopts.EquateEmpty()); diff != "" || got.Registered != tc.registered {
+				t.Errorf("registered %d, want %d; unregistered: -want, +got:\n%s", got.Registered, tc.registered, diff)
 			}
 		})
 	}

@@ -23,6 +23,9 @@ func TestRegistrarRow(t *testing.T) {
 	running := well(sidecar.NodeDriverRegistrar)
 	refused := well(sidecar.NodeDriverRegistrar)
 	refused.LastTerminationState = ended(1, "Error", refusal)
+	crashing := corev1.ContainerStatus{
+		Name: sidecar.NodeDriverRegistrar, State: waiting("CrashLoopBackOff", ""), LastTerminationState: ended(1, "Error", refusal),
+	}
 	stopped := well(sidecar.NodeDriverRegistrar)
 	stopped.LastTerminationState = ended(0, "Completed", "")
 
@@ -41,6 +44,13 @@ func TestRegistrarRow(t *testing.T) {
 			Message: "0 of 1 ready; pod a on node-a: NotRegistered: FailedPrecondition: no pool.json on node-a",
 			Worst: &v1alpha1.ContainerProblem{
 				Pod: "a", Node: "node-a", Reason: "NotRegistered", ExitCode: new(int32(1)),
+				LastMessage: "FailedPrecondition: no pool.json on node-a", FinishedAt: &finished,
+			},
+		}},
+		"Waiting": {crashing, csiNode("node-a"), v1alpha1.SidecarStatus{
+			Desired: 1, State: v1alpha1.SidecarDown, Message: "0 of 1 ready; pod a on node-a: CrashLoopBackOff (exit code 1)",
+			Worst: &v1alpha1.ContainerProblem{
+				Pod: "a", Node: "node-a", Reason: "CrashLoopBackOff", ExitCode: new(int32(1)),
 				LastMessage: "FailedPrecondition: no pool.json on node-a", FinishedAt: &finished,
 			},
 		}},

@@ -58,6 +58,37 @@ func TestRow(t *testing.T) {
 			}(),
 			want: v1alpha1.SidecarStatus{Desired: 2, State: v1alpha1.SidecarStarting, Message: "0 of 2 ready; exceeded quota: pods=0"},
 		},
+		"NoPodsAndNoFailure": {
+			deployment: func() *appsv1.Deployment {
+				d := deployment(2, 0)
+				d.Status.Conditions = []appsv1.DeploymentCondition{
+					{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Message: "progressing"},
+					{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionFalse, Message: "exceeded quota before"},
+				}
+				return d
+			}(),
+			want: v1alpha1.SidecarStatus{
+				Desired: 2, State: v1alpha1.SidecarStarting,
+				Message: `0 of 2 ready; Deployment "pool-controller" has no more pods yet`,
+			},
+		},
+		"NotObservedAtAll": {
+			deployment: func() *appsv1.Deployment {
+				d := deployment(1, 0)
+				d.Status = appsv1.DeploymentStatus{}
+				return d
+			}(),
+			want: v1alpha1.SidecarStatus{Desired: 1, State: v1alpha1.SidecarStarting, Message: "0 of 1 ready; the Deployment has not started yet"},
+		},
+		"OneReplicaByDefault": {
+			deployment: func() *appsv1.Deployment {
+				d := deployment(1, 1)
+				d.Spec.Replicas = nil
+				return d
+			}(),
+			pods: []corev1.Pod{pod("a", c, "node-a", with(well("x")))},
+			want: v1alpha1.SidecarStatus{Desired: 1, Ready: 1, State: v1alpha1.SidecarHealthy},
+		},
 		"OneCrashes": {
 			deployment: deployment(2, 1),
 			pods:       []corev1.Pod{pod("b", c, "node-b", with(crashing)), pod("a", c, "node-a", with(well("x")))},
@@ -85,6 +116,30 @@ func TestRow(t *testing.T) {
 				Message: "0 of 2 ready; pod b on node-b: CrashLoopBackOff (exit code 255)",
 			},
 		},
+		"TheFirstByNameOfSeveral": {
+			deployment: deployment(3, 0),
+			pods:       []corev1.Pod{pod("d", c, "node-d", with(crashing)), pod("b", c, "node-b", with(crashing)), pod("c", c, "node-c", with(crashing))},
+			want: v1alpha1.SidecarStatus{
+				Desired: 3, State: v1alpha1.SidecarDown, Worst: crash,
+				Message: "0 of 3 ready; pod b on node-b: CrashLoopBackOff (exit code 255)",
+			},
+		},
+		"WaitingWithoutReason": {
+			deployment: deployment(1, 0),
+			pods:       []corev1.Pod{pod("a", c, "n", with(corev1.ContainerStatus{Name: "x", State: waiting("", "")}))},
+			want: v1alpha1.SidecarStatus{
+				Desired: 1, State: v1alpha1.SidecarStarting, Message: "0 of 1 ready; pod a on n is not ready yet",
+				Worst: problem(v1alpha1.ContainerProblem{Pod: "a", Node: "n"}),
+			},
+		},
+		"Initializing": {
+			deployment: deployment(1, 0),
+			pods:       []corev1.Pod{pod("a", c, "n", with(corev1.ContainerStatus{Name: "x", State: waiting("PodInitializing", "")}))},
+			want: v1alpha1.SidecarStatus{
+				Desired: 1, State: v1alpha1.SidecarStarting, Message: "0 of 1 ready; pod a on n: PodInitializing",
+				Worst: problem(v1alpha1.ContainerProblem{Pod: "a", Node: "n", Reason: "PodInitializing"}),
+			},
+		},
 		"Creating": {
 			deployment: deployment(1, 0),
 			pods:       []corev1.Pod{pod("a", c, "node-a", with(corev1.ContainerStatus{Name: "x", State: waiting("ContainerCreating", "")}))},
@@ -101,6 +156,14 @@ func TestRow(t *testing.T) {
 			},
 			want: v1alpha1.SidecarStatus{
 				Desired: 2, State: v1alpha1.SidecarDown, Message: "0 of 2 ready; pod a: ImagePullBackOff: not found",
+				Worst: problem(v1alpha1.ContainerProblem{Pod: "a", Reason: "ImagePullBackOff", LastMessage: "not found"}),
+			},
+		},
+		"ImagePullBackOffSaysWhy": {
+			deployment: deployment(1, 0),
+			pods:       []corev1.Pod{pod("a", c, "", with(corev1.ContainerStatus{Name: "x", State: waiting("ImagePullBackOff", `Back-off pulling image "x:1": ErrImagePull: not found`)}))},
+			want: v1alpha1.SidecarStatus{
+				Desired: 1, State: v1alpha1.SidecarDown, Message: "0 of 1 ready; pod a: ImagePullBackOff: not found",
 				Worst: problem(v1alpha1.ContainerProblem{Pod: "a", Reason: "ImagePullBackOff", LastMessage: "not found"}),
 			},
 		},
@@ -144,6 +207,29 @@ func TestRow(t *testing.T) {
 				Worst: problem(v1alpha1.ContainerProblem{Pod: "a", Node: "n"}),
 			},
 		},
+		"RunningForTheFirstTime": {
+			deployment: deployment(1, 0),
+			pods:       []corev1.Pod{pod("a", c, "n", with(corev1.ContainerStatus{Name: "x", State: running()}))},
+			want: v1alpha1.SidecarStatus{
+				Desired: 1, State: v1alpha1.SidecarStarting, Message: "0 of 1 ready; pod a on n is not ready yet",
+				Worst: problem(v1alpha1.ContainerProblem{Pod: "a", Node: "n"}),
+			},
+		},
+		"InitContainerThatStays": {
+			deployment: deployment(1, 1),
+			pods: []corev1.Pod{pod("a", c, "n", with(well("y")), func(p *corev1.Pod) {
+				p.Status.InitContainerStatuses = []corev1.ContainerStatus{well("x")}
+			})},
+			want: v1alpha1.SidecarStatus{Desired: 1, Ready: 1, State: v1alpha1.SidecarHealthy},
+		},
+		"ScheduledAndNotReportedYet": {
+			deployment: deployment(1, 0),
+			pods:       []corev1.Pod{pod("a", c, "n", having(corev1.PodScheduled, corev1.ConditionTrue, "Scheduled", "bound to n"))},
+			want: v1alpha1.SidecarStatus{
+				Desired: 1, State: v1alpha1.SidecarStarting, Message: "0 of 1 ready; pod a on n is not ready yet",
+				Worst: problem(v1alpha1.ContainerProblem{Pod: "a", Node: "n"}),
+			},
+		},
 		"Unschedulable": {
 			deployment: deployment(1, 0),
 			pods:       []corev1.Pod{pod("a", c, "", phase(corev1.PodPending, "", ""), having(corev1.PodScheduled, corev1.ConditionFalse, "Unschedulable", "0/2 nodes are available"))},
@@ -163,6 +249,29 @@ func TestRow(t *testing.T) {
 				Worst: problem(v1alpha1.ContainerProblem{Pod: "a", Node: "n", Reason: "NodeNotReady"}),
 			},
 		},
+		"NodeLostForAReason": {
+			deployment: deployment(1, 0),
+			pods:       []corev1.Pod{pod("a", c, "n", with(well("x")), having(corev1.ContainersReady, corev1.ConditionTrue, "", ""), having(corev1.PodReady, corev1.ConditionFalse, "NodeGone", "no heartbeat"))},
+			want: v1alpha1.SidecarStatus{
+				Desired: 1, State: v1alpha1.SidecarDown, Message: "0 of 1 ready; pod a on n: NodeGone: no heartbeat",
+				Worst: problem(v1alpha1.ContainerProblem{Pod: "a", Node: "n", Reason: "NodeGone", LastMessage: "no heartbeat"}),
+			},
+		},
+		"WholePodIsReady": {
+			deployment: deployment(1, 1),
+			pods:       []corev1.Pod{pod("a", c, "n", with(well("x")), having(corev1.ContainersReady, corev1.ConditionTrue, "", ""), wholeReady)},
+			want:       v1alpha1.SidecarStatus{Desired: 1, Ready: 1, State: v1alpha1.SidecarHealthy},
+		},
+		"NothingIsSaidOfThePod": {
+			deployment: deployment(1, 1),
+			pods:       []corev1.Pod{pod("a", c, "n", with(well("x")), having(corev1.ContainersReady, corev1.ConditionTrue, "", ""))},
+			want:       v1alpha1.SidecarStatus{Desired: 1, Ready: 1, State: v1alpha1.SidecarHealthy},
+		},
+		"NothingIsSaidOfTheContainers": {
+			deployment: deployment(1, 1),
+			pods:       []corev1.Pod{pod("a", c, "n", with(well("x")), having(corev1.PodReady, corev1.ConditionFalse, "", ""))},
+			want:       v1alpha1.SidecarStatus{Desired: 1, Ready: 1, State: v1alpha1.SidecarHealthy},
+		},
 		"AnotherContainerOfThePodIsNotReady": {
 			deployment: deployment(1, 0),
 			pods:       []corev1.Pod{pod("a", c, "n", with(well("x")), having(corev1.ContainersReady, corev1.ConditionFalse, "", ""), having(corev1.PodReady, corev1.ConditionFalse, "", ""))},
@@ -179,6 +288,36 @@ func TestRow(t *testing.T) {
 			want: v1alpha1.SidecarStatus{
 				Desired: 1, State: v1alpha1.SidecarDown, Message: "0 of 1 ready; pod a on n: Evicted: The node was low on memory.",
 				Worst: problem(v1alpha1.ContainerProblem{Pod: "a", Node: "n", Reason: "Evicted", LastMessage: "The node was low on memory."}),
+			},
+		},
+		"TheFirstByNameOfSeveralEvictedPods": {
+			deployment: deployment(1, 0),
+			pods: []corev1.Pod{
+				pod("c", c, "n", phase(corev1.PodFailed, "Evicted", "")), pod("a", c, "n", phase(corev1.PodFailed, "Evicted", "")),
+				pod("b", c, "n", phase(corev1.PodFailed, "Evicted", "")),
+			},
+			want: v1alpha1.SidecarStatus{
+				Desired: 1, State: v1alpha1.SidecarDown, Message: "0 of 1 ready; pod a on n: Evicted",
+				Worst: problem(v1alpha1.ContainerProblem{Pod: "a", Node: "n", Reason: "Evicted"}),
+			},
+		},
+		"PodEndedWithoutReason": {
+			deployment: deployment(1, 0),
+			pods:       []corev1.Pod{pod("a", c, "n", phase(corev1.PodSucceeded, "", ""))},
+			want: v1alpha1.SidecarStatus{
+				Desired: 1, State: v1alpha1.SidecarDown, Message: "0 of 1 ready; pod a on n: PodSucceeded",
+				Worst: problem(v1alpha1.ContainerProblem{Pod: "a", Node: "n", Reason: "PodSucceeded"}),
+			},
+		},
+		"EvictedPodIsForgottenWhileItsSuccessorStarts": {
+			deployment: deployment(1, 0),
+			pods: []corev1.Pod{
+				pod("a", c, "n", phase(corev1.PodFailed, "Evicted", "")),
+				pod("b", c, "m", with(corev1.ContainerStatus{Name: "x", State: waiting("ContainerCreating", "")})),
+			},
+			want: v1alpha1.SidecarStatus{
+				Desired: 1, State: v1alpha1.SidecarStarting, Message: "0 of 1 ready; pod b on m: ContainerCreating",
+				Worst: problem(v1alpha1.ContainerProblem{Pod: "b", Node: "m", Reason: "ContainerCreating"}),
 			},
 		},
 		"EvictedPodWasReplaced": {

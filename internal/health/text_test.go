@@ -43,6 +43,8 @@ func TestLastWords(t *testing.T) {
 		"Slog":           {`time=2026-11-23T10:07:23Z level=ERROR msg="Registrar stopped" error="topology \"a\" collides"`, `topology "a" collides`},
 		"Unquoted":       {`E1123 10:07:23 1 main.go:107] "Stopped" err=timeout`, "timeout"},
 		"BrokenQuote":    {`E1123 10:07:23 1 main.go:107] "Stopped" err="cut off he`, `"cut off he`},
+		"FatalError":     {"starting\nfatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [select]:", "fatal error: all goroutines are asleep - deadlock!"},
+		"OnlyRPC":        {"rpc error: code = Internal desc = disk on fire", "Internal: disk on fire"},
 		"NestedRPC":      {"rpc error: code = Unknown desc = rpc error: code = Internal desc = disk on fire", "Internal: disk on fire"},
 		"RPCWithoutText": {"rpc error: code = Unknown", "rpc error: code = Unknown"},
 	}

@@ -60,6 +60,18 @@ func rebooted(p *corev1.Pod) {
 	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "driver", State: running(), LastTerminationState: ended(255, "Unknown", "")}}
 }
 
+// lostSight is a pod of which the kubelet does not know how its container ended.
+func lostSight(p *corev1.Pod) {
+	p.Status.Conditions = nil
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "driver", State: ended(137, "ContainerStatusUnknown", "")}}
+}
+
+// failedOnce is a pod whose container runs again after an error.
+func failedOnce(p *corev1.Pod) {
+	p.Status.Conditions = nil
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "driver", State: running(), LastTerminationState: ended(1, "Error", "")}}
+}
+
 // missing is the time between a new node and its pod.
 func missing(p *corev1.Pod) { deleted(p) }
 
@@ -67,6 +79,7 @@ func missing(p *corev1.Pod) { deleted(p) }
 // few or several of many; a crash is.
 func TestFewNodes(t *testing.T) {
 	behind := func(d *appsv1.DaemonSet) { d.Generation = 2 }
+	unseen := func(d *appsv1.DaemonSet) { d.Generation, d.Status.ObservedGeneration = 0, 0 }
 	oldPod := func(d *appsv1.DaemonSet) { d.Status.UpdatedNumberScheduled-- }
 	noPod := func(d *appsv1.DaemonSet) {
 		d.Status.UpdatedNumberScheduled--
@@ -83,6 +96,9 @@ func TestFewNodes(t *testing.T) {
 		"ThreeNodesOneCreating":      {fleet(3, 1, creating), true, v1alpha1.ReasonHealthy, v1alpha1.SidecarStarting},
 		"ThreeNodesOneNotReady":      {fleet(3, 1, nodeNotReady), true, v1alpha1.ReasonHealthy, v1alpha1.SidecarDegraded},
 		"ThreeNodesOneRebooted":      {fleet(3, 1, rebooted), true, v1alpha1.ReasonHealthy, v1alpha1.SidecarDegraded},
+		"ThreeNodesOneOutOfSight":    {fleet(3, 1, lostSight), true, v1alpha1.ReasonHealthy, v1alpha1.SidecarDegraded},
+		"ThreeNodesOneFailedOnce":    {fleet(3, 1, failedOnce), false, v1alpha1.ReasonUnhealthy, v1alpha1.SidecarDegraded},
+		"ThreeNodesNeverObserved":    {fleet(3, 1, creating, unseen), false, v1alpha1.ReasonStarting, v1alpha1.SidecarStarting},
 		"ThreeNodesOneWithoutPod":    {fleet(3, 1, missing, noPod), true, v1alpha1.ReasonHealthy, v1alpha1.SidecarStarting},
 		"ThreeNodesOneCrashes":       {fleet(3, 1, crashing), false, v1alpha1.ReasonUnhealthy, v1alpha1.SidecarDegraded},
 		"ThreeNodesTwoCreating":      {fleet(3, 2, creating), false, v1alpha1.ReasonStarting, v1alpha1.SidecarStarting},
@@ -108,6 +124,33 @@ func TestFewNodes(t *testing.T) {
 				t.Errorf("message %q lacks that of the row: %s", c.Message, row.Message)
 			}
 		})
+	}
+}
+
+// TestFewNodesAreTold: what is overlooked is said, and counted among all.
+func TestFewNodesAreTold(t *testing.T) {
+	const c, n = v1alpha1.ComponentController, v1alpha1.DefaultNodePool
+	rows := []desired.Row{{Component: c, Name: "driver"}, {Component: n, Name: "driver"}, {Component: n, Name: "driver"}}
+	o := fleet(3, 1, creating)
+	o.Controller = deployment(1, 1)
+	o.Pods = append(o.Pods, pod("c", c, "node-000", with(well("driver")), wholeReady))
+	want := "all 3 containers are healthy but for few nodes; driver of node: 2 of 3 ready; pod pod-node-000 on node-000: ContainerCreating"
+	if got := find(Assess(driver, rows, o), v1alpha1.ConditionSidecarsHealthy); got.Message != want {
+		t.Errorf("got  %s\nwant %s", got.Message, want)
+	}
+}
+
+// TestUnknownIsNotSettled: before its controller has looked at it, a workload of no
+// pods only seems to be rolled out.
+func TestUnknownIsNotSettled(t *testing.T) {
+	d, n := deployment(0, 0), daemonSet(0, 0)
+	d.Generation, d.Status.ObservedGeneration = 0, 0
+	n.Generation, n.Status.ObservedGeneration = 0, 0
+	o := Observed{Controller: d, Nodes: n}
+	for _, v := range []view{controllerView(o), nodeView(o)} {
+		if v.known || v.settled {
+			t.Errorf("%s: known %t, settled %t", v.kind, v.known, v.settled)
+		}
 	}
 }
 

@@ -4,6 +4,8 @@
 package plan
 
 import (
+	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
 const workload = `
@@ -139,6 +142,152 @@ func TestBrokenManagedFields(t *testing.T) {
 	}
 	if _, err := ForeignFields(u, 5); err == nil {
 		t.Error("read")
+	}
+	u = object(t, workload, map[string]string{v1alpha1.FieldOwner: ourFields, "kubectl-edit": `{"k:no-json":{}}`})
+	if _, err := ForeignFields(u, 5); err == nil {
+		t.Error("read")
+	}
+}
+
+// TestGoneIsNotNull: an absent field and one that holds null are two states.
+func TestGoneIsNotNull(t *testing.T) {
+	gone, null := deployed(t), deployed(t)
+	delete(container(t, gone, 0), "args")
+	container(t, null, 0)["args"] = nil
+	if a, b := mustFingerprint(t, gone), mustFingerprint(t, null); a == b {
+		t.Errorf("both are %s", a)
+	}
+}
+
+func mustFingerprint(t *testing.T, u *unstructured.Unstructured) string {
+	t.Helper()
+	fingerprint, err := Fingerprint(u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fingerprint
+}
+
+// TestRecordIsStable: records are in status, and another way to compute them would
+// apply everything anew after an upgrade.
+func TestRecordIsStable(t *testing.T) {
+	reply := live(t)
+	reply.SetGeneration(3)
+	got, err := NewRecord(intent(t), reply)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Record{Intent: "9b4ce6e445373dc6", Live: "8b66376a3b781fa2", UID: "1", Generation: 3}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
+// TestNoJSON: what cannot have come from an API server is an error.
+func TestNoJSON(t *testing.T) {
+	spoil := func(u *unstructured.Unstructured) { u.Object["provisioner"] = math.Inf(1) }
+	good, bad, badIntent := live(t), object(t, class, map[string]string{v1alpha1.FieldOwner: `{"f:provisioner":{}}`}), intent(t)
+	spoil(bad)
+	spoil(badIntent)
+	ref := RefOf(good)
+	plan := func(wanted, live *unstructured.Unstructured) error {
+		_, err := Make(Input{
+			Driver: driver, Records: map[Ref]Record{ref: recorded(t)},
+			Wanted: []desired.Object{{Intent: wanted}}, Live: map[Ref]*unstructured.Unstructured{ref: live},
+		})
+		return err
+	}
+	_, noFingerprint := Fingerprint(bad)
+	_, noHash := IntentHash(badIntent)
+	_, noRecord := NewRecord(intent(t), bad)
+	_, noRecordOfIntent := NewRecord(badIntent, good)
+	for name, err := range map[string]error{
+		"Fingerprint": noFingerprint, "IntentHash": noHash, "NewRecord": noRecord, "NewRecord of an intent": noRecordOfIntent,
+		"Make with a live object": plan(intent(t), bad), "Make with an intent": plan(badIntent, good),
+	} {
+		if err == nil || !strings.Contains(err.Error(), `StorageClass "fast"`) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// TestItemsWithoutKeys are in sets and lists of other kinds.
+func TestItemsWithoutKeys(t *testing.T) {
+	held := map[string]string{
+		v1alpha1.FieldOwner: `{"f:set":{"v:\"ours\"":{}},"f:list":{"i:0":{}}}`,
+		"kubectl-edit":      `{"f:apiVersion":{},"f:kind":{},"f:set":{"v:\"theirs\"":{}},"f:list":{"i:1":{}}}`,
+	}
+	with := func(set, list []any) *unstructured.Unstructured {
+		u := object(t, class, held)
+		u.Object["set"], u.Object["list"] = set, list
+		return u
+	}
+	before := mustFingerprint(t, with([]any{"ours", "theirs"}, []any{"ours", "theirs"}))
+	for name, tc := range map[string]struct {
+		set, list []any
+		changes   bool
+	}{
+		"Foreign":    {[]any{"more", "ours"}, []any{"ours"}, false},
+		"OfTheSet":   {[]any{"theirs"}, []any{"ours", "theirs"}, true},
+		"OfTheList":  {[]any{"ours", "theirs"}, []any{"theirs", "ours"}, true},
+		"EmptyLists": {nil, nil, true},
+	} {
+		if after := mustFingerprint(t, with(tc.set, tc.list)); (after != before) != tc.changes {
+			t.Errorf("%s: %s, before %s; want a change: %t", name, after, before, tc.changes)
+		}
+	}
+	foreign, err := ForeignFields(with(nil, nil), 5)
+	if diff := cmp.Diff([]string{"list[1]", `set["theirs"]`}, foreign); err != nil || diff != "" {
+		t.Errorf("%v: -want, +got:\n%s", err, diff)
+	}
+}
+
+// TestForeignFieldsAreSorted as text, not as a tree.
+func TestForeignFieldsAreSorted(t *testing.T) {
+	u := object(t, workload, map[string]string{
+		v1alpha1.FieldOwner: `{"f:spec":{"f:a":{"f:ours":{}}}}`, "kubectl-edit": `{"f:spec":{"f:a":{"f:theirs":{}},"f:a-b":{}}}`,
+	})
+	got, err := ForeignFields(u, 5)
+	if diff := cmp.Diff([]string{"spec.a-b", "spec.a.theirs"}, got); err != nil || diff != "" {
+		t.Errorf("%v: -want, +got:\n%s", err, diff)
+	}
+}
+
+// TestHolders: only what the operator applied to the object itself is its own.
+func TestHolders(t *testing.T) {
+	const mine, replicas = `{"f:spec":{"f:template":{}}}`, `{"f:spec":{"f:replicas":{}}}`
+	apply, update := metav1.ManagedFieldsOperationApply, metav1.ManagedFieldsOperationUpdate
+	cases := map[string]struct {
+		entry  metav1.ManagedFieldsEntry
+		ours   bool
+		theirs []string
+	}{
+		"Ours":            {metav1.ManagedFieldsEntry{Manager: v1alpha1.FieldOwner, Operation: apply}, true, nil},
+		"AppliedByOthers": {metav1.ManagedFieldsEntry{Manager: "argocd", Operation: apply}, false, []string{"spec.replicas"}},
+		"UpdatedByOthers": {metav1.ManagedFieldsEntry{Manager: "kubectl-edit", Operation: update}, false, []string{"spec.replicas"}},
+		"Scaled":          {metav1.ManagedFieldsEntry{Manager: "kubectl", Operation: update, Subresource: "scale"}, false, nil},
+		"PatchedByUs":     {metav1.ManagedFieldsEntry{Manager: v1alpha1.FieldOwner, Operation: update}, false, nil},
+		"HeldByNobody":    {metav1.ManagedFieldsEntry{Manager: beforeFirstApply, Operation: update}, false, nil},
+		"OurSubresource":  {metav1.ManagedFieldsEntry{Manager: v1alpha1.FieldOwner, Operation: apply, Subresource: "status"}, false, nil},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			u := object(t, workload, map[string]string{v1alpha1.FieldOwner: mine})
+			tc.entry.FieldsType, tc.entry.FieldsV1 = "FieldsV1", metav1.NewFieldsV1(replicas)
+			noFields := metav1.ManagedFieldsEntry{Manager: v1alpha1.FieldOwner, Operation: apply}
+			u.SetManagedFields(append(u.GetManagedFields(), tc.entry, noFields))
+			before := mustFingerprint(t, u)
+			if err := unstructured.SetNestedField(u.Object, int64(5), "spec", "replicas"); err != nil {
+				t.Fatal(err)
+			}
+			if changed := mustFingerprint(t, u) != before; changed != tc.ours {
+				t.Errorf("counts as ours: %t", changed)
+			}
+			theirs, err := ForeignFields(u, 5)
+			if diff := cmp.Diff(tc.theirs, theirs, cmpopts.EquateEmpty()); err != nil || diff != "" {
+				t.Errorf("%v: of others: -want, +got:\n%s", err, diff)
+			}
+		})
 	}
 }
 

@@ -34,8 +34,11 @@ func ForeignFields(live *unstructured.Unstructured, limit int) ([]string, error)
 }
 
 // LastWriter is who, of all others, last wrote one of the given fields, as a Change names
-// them; empty if nobody holds any.
+// them; empty if nobody holds any, or there is no object.
 func LastWriter(live *unstructured.Unstructured, fields []string) string {
+	if live == nil {
+		return ""
+	}
 	var last metav1.ManagedFieldsEntry
 	for _, entry := range live.GetManagedFields() {
 		if isOurs(entry) || inNameOnly(entry) || entry.Subresource != "" || entry.Time.Before(last.Time) {
@@ -49,13 +52,11 @@ func LastWriter(live *unstructured.Unstructured, fields []string) string {
 	return last.Manager
 }
 
+// holdsAny does not leave the iteration early: the set would go on, and panic.
 func holdsAny(set *fieldpath.Set, fields []string) bool {
-	for path := range set.All() {
-		if slices.Contains(fields, pathText(path)) {
-			return true
-		}
-	}
-	return false
+	found := false
+	set.Iterate(func(path fieldpath.Path) { found = found || slices.Contains(fields, pathText(path)) })
+	return found
 }
 
 func appendForeign(fields []string, theirs, ours *fieldpath.Set, prefix fieldpath.Path, element fieldpath.PathElement) []string {

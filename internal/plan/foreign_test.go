@@ -26,11 +26,18 @@ func TestLastWriter(t *testing.T) {
 		entries []metav1.ManagedFieldsEntry
 		want    string
 	}{
-		"Nobody":        {},
-		"OneOfTwo":      {entries: []metav1.ManagedFieldsEntry{entry("new", expansion, "", 2), entry("old", expansion, "", 1)}, want: "new"},
-		"InTheirOrder":  {entries: []metav1.ManagedFieldsEntry{entry("old", expansion, "", 1), entry("new", expansion, "", 2)}, want: "new"},
-		"OtherFields":   {entries: []metav1.ManagedFieldsEntry{entry("them", expansion, "", 1), entry("other", parameters, "", 2)}, want: "them"},
-		"Status":        {entries: []metav1.ManagedFieldsEntry{entry("controller", expansion, "status", 2)}},
+		"Nobody":       {},
+		"OneOfTwo":     {entries: []metav1.ManagedFieldsEntry{entry("new", expansion, "", 2), entry("old", expansion, "", 1)}, want: "new"},
+		"InTheirOrder": {entries: []metav1.ManagedFieldsEntry{entry("old", expansion, "", 1), entry("new", expansion, "", 2)}, want: "new"},
+		"OfManyFields": {entries: []metav1.ManagedFieldsEntry{entry("them", `{"f:allowVolumeExpansion":{},"f:provisioner":{}}`, "", 2)}, want: "them"},
+		"OtherFields":  {entries: []metav1.ManagedFieldsEntry{entry("them", expansion, "", 1), entry("other", parameters, "", 2)}, want: "them"},
+		"Status":       {entries: []metav1.ManagedFieldsEntry{entry("controller", expansion, "status", 2)}},
+		"StatusAfterAll": {entries: []metav1.ManagedFieldsEntry{
+			entry("old", expansion, "", 1), entry("new", expansion, "", 2), entry("old", parameters, "status", 3),
+		}, want: "new"},
+		"StatusByAnotherWriter": {entries: []metav1.ManagedFieldsEntry{
+			entry("other", expansion, "status", 1), entry("them", expansion, "", 2), entry("other", parameters, "", 3),
+		}, want: "them"},
 		"Ourselves":     {entries: []metav1.ManagedFieldsEntry{entry(v1alpha1.FieldOwner, expansion, "", 2)}},
 		"NobodyByWipes": {entries: []metav1.ManagedFieldsEntry{entry(beforeFirstApply, expansion, "", 2)}},
 	}

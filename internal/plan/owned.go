@@ -32,11 +32,14 @@ func Fingerprint(live *unstructured.Unstructured) (string, error) {
 	}
 	sum := sha256.New()
 	order := itemOrder{}
-	for path := range ours.Leaves().All() {
-		found := find(live.Object, path, order)
-		if err := write(sum, path.String(), found); err != nil {
-			return "", fmt.Errorf("hashing %s: %w", RefOf(live), err)
+	var failed error
+	ours.Leaves().Iterate(func(path fieldpath.Path) { // not All, which cannot be left early
+		if failed == nil {
+			failed = write(sum, path.String(), find(live.Object, path, order))
 		}
+	})
+	if failed != nil {
+		return "", fmt.Errorf("hashing %s: %w", RefOf(live), failed)
 	}
 	for _, list := range order.sorted() {
 		if err := write(sum, list, order[list].inOrder()); err != nil {
@@ -78,6 +81,10 @@ func otherFields(live *unstructured.Unstructured) (*fieldpath.Set, error) {
 		return !isOurs(e) && !inNameOnly(e) && e.Subresource == ""
 	})
 }
+
+// IsApplied is true for an object of which the operator applied something, whatever its
+// labels say: a copy of such an object has them too.
+func IsApplied(o metav1.Object) bool { return slices.ContainsFunc(o.GetManagedFields(), isOurs) }
 
 func isOurs(e metav1.ManagedFieldsEntry) bool {
 	return e.Manager == v1alpha1.FieldOwner && e.Operation == metav1.ManagedFieldsOperationApply && e.Subresource == ""

@@ -61,8 +61,8 @@ type Input struct {
 	// Live are the objects that exist: those that carry our label, and whatever
 	// has a name that is wanted or recorded and that anybody may choose.
 	Live map[Ref]*unstructured.Unstructured
-	// Use tells what needs the driver's workloads. It is asked only when one of them,
-	// or the attacher, is to go.
+	// Use tells what needs the driver's workloads. It is asked only when one of them is
+	// to go.
 	Use func() (Use, error)
 }
 
@@ -85,8 +85,7 @@ type Change struct {
 	Last types.UID
 	// Owner is who a Conflict belongs to, if it is another CSIDriverDeployment.
 	Owner string
-	// Refused is what the API server said to the same change a moment ago, where that
-	// stands; then it is not sent again.
+	// Refused is why the same change is not made again now, although it may be one day.
 	Refused error
 }
 
@@ -148,9 +147,6 @@ func (in Input) change(ref Ref, object desired.Object) (Change, error) {
 		return Change{}, err
 	}
 	if hash != record.Intent {
-		if reason, err := in.needsAttacher(intent, live); reason != "" || err != nil {
-			return Change{Action: Blocked, Reason: reason}, err
-		}
 		return Change{Action: Apply, Reason: "the wanted state has changed", Fields: differences(intent.Object, live.Object), Intent: intent}, nil
 	}
 	fingerprint, err := Fingerprint(live)
@@ -162,6 +158,9 @@ func (in Input) change(ref Ref, object desired.Object) (Change, error) {
 	}
 	if _, shared := SoleOwner(live); shared {
 		return Change{Action: Heal, Reason: "its record of owners was wiped, or a healing was interrupted", Fields: []string{"metadata.managedFields"}, Intent: intent}, nil
+	}
+	if record.UID != live.GetUID() { // made anew by a process that could not record it
+		return Change{Action: Apply, Reason: "it is another object than the recorded one", Intent: intent}, nil
 	}
 	return Change{}, nil
 }
@@ -179,8 +178,7 @@ func incurable(live *unstructured.Unstructured) string {
 // owns is true for an object with our label, and for one that lost it, as its record
 // tells. An object with the label of another deployment is never ours.
 func (in Input) owns(live *unstructured.Unstructured, record Record) bool {
-	owner, labelled := live.GetLabels()[v1alpha1.LabelDeployment]
-	if labelled {
+	if owner := live.GetLabels()[v1alpha1.LabelDeployment]; owner != "" {
 		return owner == in.Driver
 	}
 	return record.UID != "" && record.UID == live.GetUID()

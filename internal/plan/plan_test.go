@@ -81,6 +81,10 @@ func label(value string) func(*unstructured.Unstructured) {
 	}
 }
 
+func emptyLabel(u *unstructured.Unstructured) {
+	u.SetLabels(map[string]string{v1alpha1.LabelDeployment: ""})
+}
+
 func noExpansion(u *unstructured.Unstructured) { u.Object["allowVolumeExpansion"] = false }
 
 func terminating(u *unstructured.Unstructured) {
@@ -136,6 +140,7 @@ func TestMake(t *testing.T) {
 		"SharedByNobody":    {live: live(t, shared(beforeFirstApply)), record: recorded(t), action: Heal, fields: []string{"metadata.managedFields"}},
 		"SharedByOurselves": {live: live(t, shared(v1alpha1.FieldOwner)), record: recorded(t), action: Heal, fields: []string{"metadata.managedFields"}},
 		"SharedByOthers":    {live: live(t, shared("helm")), record: recorded(t)},
+		"MadeAnew":          {live: live(t, otherUID), record: recorded(t), action: Apply},
 		"LabelLost":         {live: live(t, label("")), record: recorded(t), action: Heal, fields: []string{"metadata.labels"}},
 		"Foreign":           {live: live(t, label("")), action: Conflict},
 		"ForeignInPlace":    {live: live(t, label(""), otherUID), record: recorded(t), action: Conflict},
@@ -146,11 +151,12 @@ func TestMake(t *testing.T) {
 		"UnwantedInPlace":     {unwanted: true, live: live(t, unmanaged, otherUID), record: recorded(t)},
 		"Unwanted":            {unwanted: true, live: live(t), action: Delete},
 		"UnwantedStray":       {unwanted: true, live: live(t, label(""), unmanaged), record: recorded(t), action: Delete},
+		"UnwantedEmptyLabel":  {unwanted: true, live: live(t, emptyLabel), record: recorded(t), action: Delete},
 		"UnwantedForeign":     {unwanted: true, live: live(t, label(""))},
 		"UnwantedRecorded":    {unwanted: true, live: live(t, unmanaged), record: recorded(t), action: Delete},
 		"UnwantedCopy":        {unwanted: true, live: live(t, unmanaged)},
 		"UnwantedOfAnother":   {unwanted: true, live: live(t, label("other.example.com"))},
-		"UnwantedTerminating": {unwanted: true, live: live(t, terminating)},
+		"UnwantedTerminating": {unwanted: true, live: live(t, terminating), action: Blocked},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/csi-operator/csi-operator/internal/desired"
-	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
 
 // Use is what needs a driver's workloads, in words; empty for nothing.
@@ -23,72 +22,64 @@ type Use struct {
 
 // deletions are for what is ours, was applied by us, and is not wanted any more. A copy
 // that somebody made of one of our objects has our label too, and is not ours. What
-// serves volumes stays until there are none, and all that it needs until it is gone.
+// serves volumes stays until there are none, and what it needs until it is gone.
 func (in Input) deletions(wanted map[Ref]bool) ([]Change, error) {
 	var changes []Change
-	workloads := false
 	for ref, live := range in.Live {
 		if wanted[ref] || !in.applied(ref, live) {
 			continue
 		}
-		workloads = workloads || isWorkload(ref)
-		if live.GetDeletionTimestamp() != nil {
-			continue
-		}
-		// In the last step, so that what is blocked keeps nothing else waiting.
-		change := Change{Ref: ref, Action: Delete, Reason: "it is not wanted any more", Live: live, Step: desired.StepClasses}
-		use, err := in.needs(ref)
+		obstacle, err := in.obstacle(ref, live)
 		if err != nil {
 			return nil, err
 		}
-		if use != "" {
-			change.Action, change.Reason = Blocked, "it is not wanted any more, and stays for "+use
+		// In the last step, so that what is blocked keeps nothing else waiting.
+		change := Change{Ref: ref, Action: Delete, Reason: unwanted, Live: live, Step: desired.StepClasses}
+		if obstacle != "" {
+			change.Action, change.Reason = Blocked, unwanted+", and "+obstacle
 		}
 		changes = append(changes, change)
 	}
-	if workloads {
-		changes = slices.DeleteFunc(changes, func(c Change) bool { return rank(c.Ref) > rank(Ref{Kind: "Deployment"}) })
-	}
 	slices.SortFunc(changes, func(a, b Change) int { return cmp.Or(cmp.Compare(rank(a.Ref), rank(b.Ref)), a.Ref.Compare(b.Ref)) })
-	return changes, nil
+	return afterWorkloads(changes), nil
+}
+
+const unwanted = "it is not wanted any more"
+
+// afterWorkloads lets what the workloads among sorted changes need wait for them.
+func afterWorkloads(changes []Change) []Change {
+	workloads := slices.ContainsFunc(changes, func(c Change) bool { return isWorkload(c.Ref) })
+	for i, c := range changes {
+		if workloads && c.Action == Delete && rank(c.Ref) > rank(Ref{Kind: "Deployment"}) {
+			changes[i].Action, changes[i].Reason = Blocked, unwanted+", and goes after the workloads"
+		}
+	}
+	return changes
+}
+
+// obstacle says why an object cannot be deleted now; empty if it can.
+func (in Input) obstacle(ref Ref, live *unstructured.Unstructured) (string, error) {
+	if live.GetDeletionTimestamp() != nil {
+		return "is being deleted", nil
+	}
+	if !isWorkload(ref) {
+		return "", nil
+	}
+	use, err := in.Use()
+	needed := use.Attachments
+	if ref.Kind == "DaemonSet" {
+		needed = cmp.Or(needed, use.Volumes)
+	}
+	if err != nil || needed == "" {
+		return "", err
+	}
+	return "stays for " + needed, nil
 }
 
 // applied is true for an object that is ours and that we made.
 func (in Input) applied(ref Ref, live *unstructured.Unstructured) bool {
 	record := in.Records[ref]
-	return in.owns(live, record) && (record.UID == live.GetUID() || slices.ContainsFunc(live.GetManagedFields(), isOurs))
-}
-
-// needs says what an object must stay for; empty if for nothing.
-func (in Input) needs(ref Ref) (string, error) {
-	if !isWorkload(ref) {
-		return "", nil
-	}
-	use, err := in.Use()
-	if ref.Kind == "Deployment" {
-		return use.Attachments, err
-	}
-	return cmp.Or(use.Attachments, use.Volumes), err
-}
-
-// needsAttacher says why the attacher, which an intent has no more, must stay.
-func (in Input) needsAttacher(intent, live *unstructured.Unstructured) (string, error) {
-	if !hasContainer(live, sidecar.Attacher) || hasContainer(intent, sidecar.Attacher) {
-		return "", nil
-	}
-	use, err := in.Use()
-	if err != nil || use.Attachments == "" {
-		return "", err
-	}
-	return "container " + sidecar.Attacher + " is not wanted any more, and stays for " + use.Attachments, nil
-}
-
-func hasContainer(workload *unstructured.Unstructured, name string) bool {
-	containers, _, _ := unstructured.NestedSlice(workload.Object, "spec", "template", "spec", "containers")
-	return slices.ContainsFunc(containers, func(c any) bool {
-		fields, _ := c.(map[string]any)
-		return fields["name"] == name
-	})
+	return in.owns(live, record) && (record.UID == live.GetUID() || IsApplied(live))
 }
 
 func isWorkload(ref Ref) bool { return ref.Kind == "Deployment" || ref.Kind == "DaemonSet" }

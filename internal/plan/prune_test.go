@@ -9,9 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
-	"github.com/csi-operator/csi-operator/internal/desired"
-	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
 
 // inUse is nothing that the driver serves, or something.
@@ -28,12 +25,12 @@ func TestUnwanted(t *testing.T) {
 		want  []string
 	}{
 		"InOrder":                {kinds: []string{"ClusterRole", "CSIDriver", "StorageClass"}, want: []string{"Delete StorageClass", "Delete CSIDriver", "Delete ClusterRole"}},
-		"AccountsAfterWorkloads": {kinds: []string{"ServiceAccount", "Deployment", "DaemonSet"}, want: []string{"Delete DaemonSet", "Delete Deployment"}},
-		"AccountsWhileOneGoes":   {kinds: []string{"ServiceAccount", "Deployment"}, going: "Deployment"},
-		"ControllerAttached":     {kinds: []string{"Deployment", "Role"}, use: attachments, want: []string{"Blocked Deployment"}},
+		"AccountsAfterWorkloads": {kinds: []string{"ServiceAccount", "Deployment", "DaemonSet"}, want: []string{"Delete DaemonSet", "Delete Deployment", "Blocked ServiceAccount"}},
+		"AccountsWhileOneGoes":   {kinds: []string{"ServiceAccount", "Deployment"}, going: "Deployment", want: []string{"Blocked Deployment", "Blocked ServiceAccount"}},
+		"ControllerAttached":     {kinds: []string{"Deployment", "Role"}, use: attachments, want: []string{"Blocked Deployment", "Blocked Role"}},
 		"ControllerOfVolumes":    {kinds: []string{"Deployment"}, use: volumes, want: []string{"Delete Deployment"}},
 		"NodesAttached":          {kinds: []string{"DaemonSet"}, use: attachments, want: []string{"Blocked DaemonSet"}},
-		"NodesOfVolumes":         {kinds: []string{"DaemonSet", "ClusterRole", "StorageClass"}, use: volumes, want: []string{"Delete StorageClass", "Blocked DaemonSet"}},
+		"NodesOfVolumes":         {kinds: []string{"DaemonSet", "ClusterRole", "StorageClass"}, use: volumes, want: []string{"Delete StorageClass", "Blocked DaemonSet", "Blocked ClusterRole"}},
 		"RightsOfNoWorkload":     {kinds: []string{"RoleBinding"}, use: volumes, want: []string{"Delete RoleBinding"}},
 	}
 	for name, tc := range cases {
@@ -66,50 +63,16 @@ const controller = `
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: c, labels: {csi-operator.io/deployment: pool.example.com}}
-spec: {template: {spec: {containers: [{name: driver}]}}}
 `
-
-// TestAttacherStays as long as something is attached.
-func TestAttacherStays(t *testing.T) {
-	with := func(u *unstructured.Unstructured) *unstructured.Unstructured {
-		containers := []any{map[string]any{"name": "driver"}, map[string]any{"name": sidecar.Attacher}}
-		if err := unstructured.SetNestedSlice(u.Object, containers, "spec", "template", "spec", "containers"); err != nil {
-			t.Fatal(err)
-		}
-		return u
-	}
-	without := func() *unstructured.Unstructured { return object(t, controller, nil) }
-	attached := Use{Attachments: "2 VolumeAttachments"}
-	cases := map[string]struct {
-		live, intent *unstructured.Unstructured
-		use          Use
-		want         Action
-		reason       string
-	}{
-		"Attached": {with(without()), without(), attached, Blocked, "container csi-attacher is not wanted any more, and stays for 2 VolumeAttachments"},
-		"Detached": {with(without()), without(), Use{Volumes: "1 PersistentVolume"}, Apply, "the wanted state has changed"},
-		"Stays":    {with(without()), with(without()), attached, Apply, "the wanted state has changed"},
-		"Comes":    {without(), with(without()), attached, Apply, "the wanted state has changed"},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			p, err := Make(Input{
-				Driver: driver, Use: inUse(tc.use), Wanted: []desired.Object{{Intent: tc.intent}},
-				Live: map[Ref]*unstructured.Unstructured{RefOf(tc.live): tc.live},
-			})
-			if err != nil || len(p) != 1 || p[0].Action != tc.want || p[0].Reason != tc.reason {
-				t.Errorf("planned %+v, %v", p, err)
-			}
-		})
-	}
-}
 
 // TestUseUnknown takes nothing away before it is known what needs it.
 func TestUseUnknown(t *testing.T) {
 	unknown := errors.New("no answer")
-	use := func() (Use, error) { return Use{}, unknown }
 	workload := object(t, controller, map[string]string{"csi-operator": classFields})
-	if _, err := Make(Input{Driver: driver, Use: use, Live: map[Ref]*unstructured.Unstructured{RefOf(workload): workload}}); !errors.Is(err, unknown) {
-		t.Errorf("got %v", err)
+	for _, so := range []Use{{}, {Attachments: "at least 1 VolumeAttachment"}} {
+		use := func() (Use, error) { return so, unknown }
+		if _, err := Make(Input{Driver: driver, Use: use, Live: map[Ref]*unstructured.Unstructured{RefOf(workload): workload}}); !errors.Is(err, unknown) {
+			t.Errorf("got %v", err)
+		}
 	}
 }

@@ -5,15 +5,12 @@ package sidecar
 
 import rbacv1 "k8s.io/api/rbac/v1"
 
-// Attacher is the name of the container that attaches and detaches.
-const Attacher = "csi-attacher"
-
 // attacher serves VolumeAttachments: ControllerPublishVolume and
 // ControllerUnpublishVolume.
 func attacher() Sidecar {
 	const port = 9810
 	return Sidecar{
-		Name:       Attacher,
+		Name:       "csi-attacher",
 		Repository: "registry.k8s.io/sig-storage/csi-attacher",
 		Version:    "v4.12.0",
 		Placements: []Placement{Controller},

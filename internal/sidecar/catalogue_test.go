@@ -86,6 +86,7 @@ func TestLeaseName(t *testing.T) {
 	cases := map[string]struct{ driver, want string }{
 		"KeepsCapitals":    {"Disk.CSI.example", "p-Disk-CSI-example"},
 		"OneDashEach":      {"a._b", "p-a--b"},
+		"LettersAndDigits": {"/09:@AZ[`az{x", "p--09--AZ--az-x"},
 		"NeverEndsInADash": {"a.", "p-a-X"},
 		"Empty":            {"", "p-X"},
 	}
@@ -135,6 +136,49 @@ func TestEntriesAreWhole(t *testing.T) {
 		if s.Liveness != nil && (s.Port == 0 || s.Liveness.HTTPGet.Port.IntVal != s.Port) {
 			t.Errorf("%s is probed at a port that it does not declare", s.Name)
 		}
+	}
+}
+
+// TestRules is the list of all rights, of each sidecar by itself: what another one
+// is granted as well does not count.
+func TestRules(t *testing.T) {
+	events := "events: list watch create update patch"
+	want := map[string][]string{
+		"csi-provisioner": {
+			"persistentvolumes: get list watch create patch delete",
+			"persistentvolumeclaims: get list watch update",
+			events,
+			"storage.k8s.io/storageclasses: get list watch",
+			"nodes: get list watch",
+			"storage.k8s.io/csinodes: get list watch",
+			"storage.k8s.io/volumeattachments: get list watch",
+		},
+		"csi-attacher": {
+			"persistentvolumes: get list watch patch",
+			"storage.k8s.io/csinodes: get list watch",
+			"storage.k8s.io/volumeattachments: get list watch patch",
+			"storage.k8s.io/volumeattachments/status: patch",
+		},
+		"csi-resizer": {
+			"persistentvolumes: get list watch patch",
+			"persistentvolumeclaims: get list watch",
+			"persistentvolumeclaims/status: patch",
+			events,
+		},
+		"node-driver-registrar": nil,
+		"livenessprobe":         nil,
+	}
+	got := map[string][]string{}
+	for _, s := range Catalogue() {
+		var rules []string
+		for _, r := range s.Rules {
+			what := strings.TrimPrefix(strings.Join(r.APIGroups, ",")+"/", "/") + strings.Join(r.Resources, ",")
+			rules = append(rules, what+": "+strings.Join(r.Verbs, " "))
+		}
+		got[s.Name] = rules
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
 	}
 }
 

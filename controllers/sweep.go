@@ -1,0 +1,100 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/desired"
+	"github.com/csi-operator/csi-operator/internal/plan"
+)
+
+// reconcileByName reconciles a deployment, or sweeps away what one that is gone has
+// left behind.
+func (r *Reconciler) reconcileByName(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	d := &v1alpha1.CSIDriverDeployment{}
+	found, err := get(ctx, r.client, request.NamespacedName, d)
+	switch {
+	case err != nil:
+		return reconcile.Result{}, err
+	case found:
+		return r.Reconcile(ctx, d)
+	}
+	return r.sweep(ctx, request.Name)
+}
+
+// sweep takes away what was applied for a deployment that does not exist. That is
+// one which was deleted at the moment at which the operator began with it: the API
+// server takes a finalizer while it is about to delete, and deletes all the same. Or
+// somebody took the finalizer away. Volumes keep everything in place, as ever.
+func (r *Reconciler) sweep(ctx context.Context, driver string) (reconcile.Result, error) {
+	left, err := r.leftBehind(ctx, driver)
+	if err != nil || !left {
+		return reconcile.Result{}, err
+	}
+	exists, err := r.existsLive(ctx, driver)
+	if err != nil || exists { // the cache will show it
+		return reconcile.Result{}, err
+	}
+	gone := &v1alpha1.CSIDriverDeployment{ObjectMeta: metav1.ObjectMeta{Name: driver}}
+	owned, err := r.applier.Owned(ctx, driver, desired.Kinds()...)
+	owned = slices.DeleteFunc(owned, func(m metav1.PartialObjectMetadata) bool { return !plan.IsApplied(&m) })
+	if err != nil || len(owned) == 0 {
+		return reconcile.Result{}, err
+	}
+	for _, m := range ofKinds(owned, "ServiceAccount", "Deployment", "DaemonSet") {
+		gone.Spec.Namespace = m.Namespace
+	}
+	logger := log.FromContext(ctx).WithValues("objects", len(owned))
+	blocked, err := r.gate(ctx, gone)
+	if err != nil || blocked {
+		logger.Info("Left what belongs to no deployment, since volumes need it; create the deployment again", "deletion", gone.Status.Deletion)
+		return reconcile.Result{}, err
+	}
+	logger.Info("Removing what belongs to no deployment")
+	_, waiting, err := r.takeAway(ctx, gone, owned)
+	if waiting != "" {
+		return reconcile.Result{RequeueAfter: afterWaiting}, nil
+	}
+	return reconcile.Result{}, err
+}
+
+// leftBehind tells whether the cache has an object that was applied for a driver. Roles and
+// bindings alone do not count: a release must leave their label on those that hold
+// more than the operator may give.
+func (r *Reconciler) leftBehind(ctx context.Context, driver string) (bool, error) {
+	for _, kind := range desired.Kinds() {
+		if kind.Group == rbacv1.GroupName {
+			continue
+		}
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+		if err := r.cache.List(ctx, list, client.MatchingLabels(desired.Selector(driver))); err != nil {
+			return false, fmt.Errorf("listing every %s: %w", kind.Kind, err)
+		}
+		if slices.ContainsFunc(list.Items, func(u unstructured.Unstructured) bool { return plan.IsApplied(&u) }) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// existsLive asks the API server for a deployment.
+func (r *Reconciler) existsLive(ctx context.Context, name string) (bool, error) {
+	list := &v1alpha1.CSIDriverDeploymentList{}
+	if err := r.live.List(ctx, list, client.MatchingFields{"metadata.name": name}); err != nil {
+		return false, fmt.Errorf("looking for %s %q: %w", v1alpha1.Kind, name, err)
+	}
+	return len(list.Items) > 0, nil
+}
