@@ -42,14 +42,29 @@ demo-down: localcluster ## Remove the local cluster and everything it left on th
 
 .PHONY: test
 test: deps assets ## Run all tests but the end-to-end run, with the race detector (root).
-	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -race -timeout 10m ./api/... ./cmd/... ./controllers/... ./internal/...
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -race -timeout 10m -skip '^TestOneFailureAtEveryCall$$' ./api/... ./cmd/... ./controllers/... ./internal/... ./test/bench/...
 	go -C hack test -race -timeout 5m ./...
+	@echo "one failure at every call of the operator:"
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -count=1 -timeout 10m -v -run TestOneFailureAtEveryCall ./controllers | grep -v -E '^(===| *--- PASS)'
+	@echo "the operator, killed at random moments:"
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -count=1 -timeout 10m -v ./test/crash | grep -v '^ *==='
 	@echo "csi-sanity, with the specs that are skipped and why:"
 	go test -count=1 -timeout 5m -v -run TestSanity ./internal/pooldriver | grep -v '^time='
 
 .PHONY: e2e
 e2e: cluster-operator ## Run the end-to-end tests on a real two-node cluster (root).
 	@CLUSTER=$(CLUSTER) hack/e2e.sh
+
+.PHONY: soak
+soak: assets ## Kill the operator 200 times and let every call fail in every way (CRASH_KILLS=N changes the number).
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" CRASH_KILLS=$(or $(CRASH_KILLS),200) go test -count=1 -timeout 60m -v ./test/crash
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" FAULTS=all go test -count=1 -timeout 60m -v -run TestOneFailureAtEveryCall ./controllers
+
+.PHONY: bench
+bench: assets build ## Measure the operator against the targets of docs/benchmarks.md; BENCH="-repetitions 20 -o json" and the like.
+	go test ./test/bench/...
+	go build -o $(BIN)/ ./test/bench
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" $(BIN)/bench -operator $(BIN)/csi-operator $(BENCH)
 
 .PHONY: verify
 verify: verify-generated verify-tidy lint ## Fail when anything generated is stale or the linters complain.
@@ -68,6 +83,10 @@ lint: $(GOLANGCI_LINT) ## Run the linters on the Go code and the shell scripts.
 	cd hack && $(GOLANGCI_LINT) run --config ../.golangci.yml ./...
 	@unformatted=$$("$$(go env GOROOT)/bin/gofmt" -l hack/build); [ -z "$$unformatted" ] || { echo "run gofmt -w $$unformatted"; exit 1; }
 	bash -n hack/*.sh .ci/run
+
+.PHONY: mutate
+mutate: ## Change the pure packages in 2000 places, one at a time, and fail if tests miss one that is not justified.
+	go -C hack run ./mutate $(PACKAGES)
 
 ##@ Build
 

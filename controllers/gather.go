@@ -17,6 +17,7 @@ import (
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
 	"github.com/csi-operator/csi-operator/internal/health"
+	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
 // assess judges what runs and keeps the result in the object's status.
@@ -41,14 +42,14 @@ func (r *Reconciler) gather(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 		namespace  = desired.Namespace(d, r.facts)
 		names      = desired.NamesOf(d.Name)
 	)
-	found, err := r.workload(ctx, "Deployment", client.ObjectKey{Namespace: namespace, Name: names.Controller}, controller)
+	found, err := r.workload(ctx, d, "Deployment", client.ObjectKey{Namespace: namespace, Name: names.Controller}, controller)
 	if err != nil {
 		return o, err
 	}
 	if found {
 		o.Controller = controller
 	}
-	found, err = r.workload(ctx, "DaemonSet", client.ObjectKey{Namespace: namespace, Name: names.Node}, nodes)
+	found, err = r.workload(ctx, d, "DaemonSet", client.ObjectKey{Namespace: namespace, Name: names.Node}, nodes)
 	if err != nil {
 		return o, err
 	}
@@ -68,12 +69,18 @@ func (r *Reconciler) gather(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 
 // workload reads a workload and says whether it is there. The cache keeps the whole
 // object, for the plan.
-func (r *Reconciler) workload(ctx context.Context, kind string, key client.ObjectKey, into client.Object) (bool, error) {
+func (r *Reconciler) workload(ctx context.Context, d *v1alpha1.CSIDriverDeployment, kind string, key client.ObjectKey, into client.Object) (bool, error) {
 	u := &unstructured.Unstructured{}
 	u.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind(kind))
 	found, err := get(ctx, r.cache, key, u)
-	if err != nil || !found {
+	if err != nil {
 		return false, err
+	}
+	if !found {
+		u = nil
+	}
+	if u = r.ledger.latest(d, plan.Ref{Kind: kind, Namespace: key.Namespace, Name: key.Name}, u); u == nil {
+		return false, nil
 	}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, into); err != nil {
 		return false, fmt.Errorf("reading %s %s: %w", kind, key, err)

@@ -32,7 +32,14 @@ const settle = 10 * time.Second
 type ledger struct {
 	mu      sync.Mutex
 	drivers map[types.UID]map[plan.Ref]entry
+	told    map[types.UID]told
 	now     func() time.Time
+}
+
+// told is in which version, and when, a driver's status was written last.
+type told struct {
+	version string
+	when    time.Time
 }
 
 type entry struct {
@@ -54,7 +61,7 @@ type refusal struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{drivers: map[types.UID]map[plan.Ref]entry{}, now: time.Now}
+	return &ledger{drivers: map[types.UID]map[plan.Ref]entry{}, told: map[types.UID]told{}, now: time.Now}
 }
 
 // of returns the entries of a driver, at first those of its status. What was
@@ -252,6 +259,39 @@ func (l *ledger) forget(uid types.UID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.drivers, uid)
+	delete(l.told, uid)
+}
+
+// tell keeps the version that a driver has since its status was written.
+func (l *ledger) tell(d *v1alpha1.CSIDriverDeployment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told[d.UID] = told{version: d.ResourceVersion, when: l.now()}
+}
+
+// behind tells whether a driver is older than the status that was written last, so
+// that the API server would refuse what is written on it.
+func (l *ledger) behind(d *v1alpha1.CSIDriverDeployment) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last, known := l.told[d.UID]
+	if !known || l.now().Sub(last.when) > settle {
+		return false
+	}
+	order, err := resourceversion.CompareResourceVersion(d.ResourceVersion, last.version)
+	return err == nil && order < 0
+}
+
+// latest is the answer to the last write of an object where the cache does not show
+// that yet, else what the cache shows, which may be nil.
+func (l *ledger) latest(d *v1alpha1.CSIDriverDeployment, ref plan.Ref, cached *unstructured.Unstructured) *unstructured.Unstructured {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.of(d)[ref]
+	if e.reply == nil || l.now().Sub(e.at) > settle || shows(cached, e.reply) {
+		return cached
+	}
+	return e.reply
 }
 
 // drop forgets objects of a driver.

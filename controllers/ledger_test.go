@@ -63,6 +63,9 @@ func TestLedgerBridgesTheCache(t *testing.T) {
 			if tc.cached != nil {
 				live[ref] = tc.cached
 			}
+			if latest := l.latest(d, ref, tc.cached); (latest == nil) != (tc.want == "") || latest != nil && latest.GetResourceVersion() != tc.want {
+				t.Errorf("latest is %v, want version %q", latest, tc.want)
+			}
 			pending := l.overlay(d, live)
 			got := ""
 			if live[ref] != nil {
@@ -167,5 +170,33 @@ func TestOmittedFieldsAreRetried(t *testing.T) {
 		if got := l.records(d)[ref].Intent; got != tc.want {
 			t.Errorf("%s: intent is %q, want %q", tc.state, got, tc.want)
 		}
+	}
+}
+
+// TestLedgerKnowsOldDrivers: what is older than the last write of its status is not
+// worked on, but not for ever.
+func TestLedgerKnowsOldDrivers(t *testing.T) {
+	at := func(version string) *v1alpha1.CSIDriverDeployment {
+		return &v1alpha1.CSIDriverDeployment{ObjectMeta: metav1.ObjectMeta{UID: "1", ResourceVersion: version}}
+	}
+	l, start := newLedger(), time.Unix(0, 0)
+	l.now = func() time.Time { return start }
+	if l.behind(at("4")) {
+		t.Error("behind what was never written")
+	}
+	l.tell(at("5"))
+	for version, want := range map[string]bool{"4": true, "5": false, "10": false} {
+		if got := l.behind(at(version)); got != want {
+			t.Errorf("version %s: behind is %t", version, got)
+		}
+	}
+	l.now = func() time.Time { return start.Add(settle + 1) }
+	if l.behind(at("4")) {
+		t.Error("behind for ever")
+	}
+	l.now = func() time.Time { return start }
+	l.forget("1")
+	if l.behind(at("4")) {
+		t.Error("behind one that is gone")
 	}
 }

@@ -79,6 +79,9 @@ type Reconciler struct {
 // Reconcile runs once and writes the status once, if it changed. Deletion is
 // looked at before anything that can fail.
 func (r *Reconciler) Reconcile(ctx context.Context, d *v1alpha1.CSIDriverDeployment) (reconcile.Result, error) {
+	if r.ledger.behind(d) {
+		return reconcile.Result{RequeueAfter: afterConflict}, nil
+	}
 	before := d.Status.DeepCopy()
 	result, err := r.reconcile(ctx, d)
 	if reportErr := r.report(ctx, before, d); err == nil {

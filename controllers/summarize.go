@@ -33,6 +33,7 @@ func (r *Reconciler) report(ctx context.Context, before *v1alpha1.CSIDriverDeplo
 	if err := r.client.Status().Update(ctx, d); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}
+	r.ledger.tell(d)
 	r.announce(before, d)
 	return nil
 }

@@ -1,0 +1,64 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"time"
+)
+
+// The forms of the report.
+const (
+	outputTable = "table"
+	outputJSON  = "json"
+)
+
+// options are what can be asked for. Fewer repetitions, drivers or pods than the
+// defaults make a rehearsal, and no measurement.
+type options struct {
+	binary      string
+	output      string
+	profiles    string
+	repetitions int
+	drivers     int
+	nodes       int
+	pods        int
+	window      time.Duration
+	memory      time.Duration
+}
+
+func parse(args []string, out io.Writer) (options, error) {
+	var o options
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	fs.SetOutput(out)
+	fs.StringVar(&o.binary, "operator", "bin/csi-operator", "the operator's binary, as `make build` makes it")
+	fs.StringVar(&o.output, "o", outputTable, "form of the report: table or json")
+	fs.StringVar(&o.profiles, "profile", "", "measure nothing; write profiles of installations into this directory")
+	fs.IntVar(&o.repetitions, "repetitions", 10, "how often installations are measured")
+	fs.IntVar(&o.drivers, "drivers", 50, "how many drivers are installed at once")
+	fs.IntVar(&o.nodes, "nodes", 1000, "how many nodes the large cluster has")
+	fs.IntVar(&o.pods, "pods", 10000, "how many foreign pods the large cluster has")
+	fs.DurationVar(&o.window, "window", 30*time.Second, "how long the operator is provoked in steady state")
+	fs.DurationVar(&o.memory, "memory-window", 30*time.Second, "how long memory is looked at, for each median")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	return o, o.validate(fs.Args())
+}
+
+func (o options) validate(rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("unexpected argument %q", rest[0])
+	case o.output != outputTable && o.output != outputJSON:
+		return fmt.Errorf("-o %s is neither %s nor %s", o.output, outputTable, outputJSON)
+	case min(o.repetitions, o.drivers, o.nodes, o.pods) < 1:
+		return fmt.Errorf("-repetitions, -drivers, -nodes and -pods are at least 1")
+	case o.window <= 0 || o.memory <= 0:
+		return fmt.Errorf("-window and -memory-window are longer than nothing")
+	}
+	return nil
+}
