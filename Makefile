@@ -16,6 +16,10 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/csi-operator
 CONTROLLER_GEN := $(CACHE)/tools/controller-gen-$(CONTROLLER_TOOLS_VERSION)/controller-gen
 GOLANGCI_LINT := $(CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 
+# Tests without the race detector are built as the commands are, so that what both
+# import is compiled once.
+PLAIN := CGO_ENABLED=0 GOFLAGS=-trimpath
+
 BIN := $(CURDIR)/bin
 LOCALCLUSTER := $(BIN)/localcluster
 
@@ -45,11 +49,11 @@ test: deps assets ## Run all tests but the end-to-end run, with the race detecto
 	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -race -timeout 10m -skip '^TestOneFailureAtEveryCall$$' ./api/... ./cmd/... ./controllers/... ./internal/... ./test/bench/...
 	go -C hack test -race -timeout 5m ./...
 	@echo "one failure at every call of the operator:"
-	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -count=1 -timeout 10m -v -run TestOneFailureAtEveryCall ./controllers | grep -v -E '^(===| *--- PASS)'
+	$(PLAIN) KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -count=1 -timeout 10m -v -run TestOneFailureAtEveryCall ./controllers | grep -v -E '^(===| *--- PASS)'
 	@echo "the operator, killed at random moments:"
-	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -count=1 -timeout 10m -v ./test/crash | grep -v '^ *==='
+	$(PLAIN) KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -count=1 -timeout 10m -v ./test/crash | grep -v '^ *==='
 	@echo "csi-sanity, with the specs that are skipped and why:"
-	go test -count=1 -timeout 5m -v -run TestSanity ./internal/pooldriver | grep -v '^time='
+	$(PLAIN) go test -count=1 -timeout 5m -v -run TestSanity ./internal/pooldriver | grep -v '^time='
 
 .PHONY: e2e
 e2e: cluster-operator ## Run the end-to-end tests on a real two-node cluster (root).
