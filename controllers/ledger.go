@@ -75,7 +75,7 @@ func (l *ledger) of(d *v1alpha1.CSIDriverDeployment) map[plan.Ref]entry {
 	entries = map[plan.Ref]entry{}
 	for _, o := range d.Status.Objects {
 		intent, live, _ := strings.Cut(o.Applied, "/")
-		entries[plan.Ref{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}] = entry{
+		entries[listedRef(o)] = entry{
 			record:  plan.Record{Intent: intent, Live: live, UID: o.UID, Generation: o.Generation},
 			omitted: o.OmittedFields, retry: len(o.OmittedFields) > 0,
 		}

@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
@@ -63,13 +64,12 @@ func (r *Reconciler) plan(ctx context.Context, d *v1alpha1.CSIDriverDeployment, 
 func (r *Reconciler) liveOf(ctx context.Context, d *v1alpha1.CSIDriverDeployment, set desired.Set) (objects, error) {
 	live := objects{}
 	for _, kind := range desired.Kinds() {
-		list := &unstructured.UnstructuredList{}
-		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-		if err := r.cache.List(ctx, list, client.MatchingLabels(desired.Selector(set.Driver))); err != nil {
-			return nil, fmt.Errorf("listing every %s: %w", kind.Kind, err)
+		labelled, err := r.labelled(ctx, set.Driver, kind)
+		if err != nil {
+			return nil, err
 		}
-		for i := range list.Items {
-			live[plan.RefOf(&list.Items[i])] = &list.Items[i]
+		for i := range labelled {
+			live[plan.RefOf(&labelled[i])] = &labelled[i]
 		}
 	}
 	unwanted := r.ledger.records(d)
@@ -91,6 +91,16 @@ func (r *Reconciler) liveOf(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	}
 	maps.DeleteFunc(unwanted, func(ref plan.Ref, _ plan.Record) bool { return live[ref] != nil })
 	return live, r.addStrays(ctx, d, unwanted, live)
+}
+
+// labelled reads, from the cache, the objects of a kind that carry a driver's label.
+func (r *Reconciler) labelled(ctx context.Context, driver string, kind schema.GroupVersionKind) ([]unstructured.Unstructured, error) {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+	if err := r.cache.List(ctx, list, client.MatchingLabels(desired.Selector(driver))); err != nil {
+		return nil, fmt.Errorf("listing every %s: %w", kind.Kind, err)
+	}
+	return list.Items, nil
 }
 
 // addStrays looks for objects that left the spec and are not in the cache, and forgets

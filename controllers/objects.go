@@ -78,11 +78,16 @@ func objectStatus(ref plan.Ref, state v1alpha1.ObjectState, known entry, now *un
 	return o, err
 }
 
+// listedRef names an object of the status.
+func listedRef(o v1alpha1.ObjectStatus) plan.Ref {
+	return plan.Ref{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}
+}
+
 // listRemaining leaves in the status what there is of a driver that is being removed.
 func listRemaining(d *v1alpha1.CSIDriverDeployment, owned []metav1.PartialObjectMetadata) {
 	known := map[plan.Ref]v1alpha1.ObjectStatus{}
 	for _, o := range d.Status.Objects {
-		known[plan.Ref{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}] = o
+		known[listedRef(o)] = o
 	}
 	d.Status.Objects = nil
 	for i := range owned {
@@ -124,8 +129,11 @@ func markPlanned(d *v1alpha1.CSIDriverDeployment, objects int, p plan.Plan, obst
 // keeps all of them from being made.
 func markChangeBlocked(d *v1alpha1.CSIDriverDeployment, p plan.Plan) {
 	var waiting []string
+	if len(p.Conflicts()) > 0 {
+		p = nil
+	}
 	for _, change := range p {
-		if len(p.Conflicts()) == 0 && change.Action == plan.Blocked {
+		if change.Action == plan.Blocked {
 			waiting = append(waiting, change.Ref.String()+": "+change.Reason)
 		}
 	}

@@ -78,12 +78,11 @@ func (r *Reconciler) leftBehind(ctx context.Context, driver string) (bool, error
 		if kind.Group == rbacv1.GroupName {
 			continue
 		}
-		list := &unstructured.UnstructuredList{}
-		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-		if err := r.cache.List(ctx, list, client.MatchingLabels(desired.Selector(driver))); err != nil {
-			return false, fmt.Errorf("listing every %s: %w", kind.Kind, err)
+		labelled, err := r.labelled(ctx, driver, kind)
+		if err != nil {
+			return false, err
 		}
-		if slices.ContainsFunc(list.Items, func(u unstructured.Unstructured) bool { return plan.IsApplied(&u) }) {
+		if slices.ContainsFunc(labelled, func(u unstructured.Unstructured) bool { return plan.IsApplied(&u) }) {
 			return true, nil
 		}
 	}

@@ -245,7 +245,7 @@ func (a *Applier) prune(ctx context.Context, p plan.Plan, report *Report) []erro
 	var errs []error
 	for _, change := range slices.DeleteFunc(slices.Clone(p), func(c plan.Change) bool { return c.Action != plan.Delete }) {
 		propagation := metav1.DeletePropagationBackground
-		if change.Ref.Kind == "Deployment" || change.Ref.Kind == "DaemonSet" { // it is there until its pods are gone, and so is what they need
+		if plan.IsWorkload(change.Ref) { // it is there until its pods are gone, and so is what they need
 			propagation = metav1.DeletePropagationForeground
 		}
 		if err := a.deleteBy(ctx, change.Live, propagation); err != nil {

@@ -48,7 +48,7 @@ const unwanted = "it is not wanted any more"
 
 // afterWorkloads lets what the workloads among sorted changes need wait for them.
 func afterWorkloads(changes []Change) []Change {
-	workloads := slices.ContainsFunc(changes, func(c Change) bool { return isWorkload(c.Ref) })
+	workloads := slices.ContainsFunc(changes, func(c Change) bool { return IsWorkload(c.Ref) })
 	for i, c := range changes {
 		if workloads && c.Action == Delete && rank(c.Ref) > rank(Ref{Kind: "Deployment"}) {
 			changes[i].Action, changes[i].Reason = Blocked, unwanted+", and goes after the workloads"
@@ -62,7 +62,7 @@ func (in Input) obstacle(ref Ref, live *unstructured.Unstructured) (string, erro
 	if live.GetDeletionTimestamp() != nil {
 		return "is being deleted", nil
 	}
-	if !isWorkload(ref) {
+	if !IsWorkload(ref) {
 		return "", nil
 	}
 	use, err := in.Use()
@@ -82,7 +82,8 @@ func (in Input) applied(ref Ref, live *unstructured.Unstructured) bool {
 	return in.owns(live, record) && (record.UID == live.GetUID() || IsApplied(live))
 }
 
-func isWorkload(ref Ref) bool { return ref.Kind == "Deployment" || ref.Kind == "DaemonSet" }
+// IsWorkload is true for what runs pods.
+func IsWorkload(ref Ref) bool { return ref.Kind == "Deployment" || ref.Kind == "DaemonSet" }
 
 // rank is the order in which objects go: first what asks for something new, last the
 // rights of those that are gone.
@@ -90,7 +91,7 @@ func rank(ref Ref) int {
 	switch {
 	case ref.Kind == "StorageClass":
 		return 0
-	case isWorkload(ref):
+	case IsWorkload(ref):
 		return 1
 	case ref.Kind == "CSIDriver":
 		return 2
