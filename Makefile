@@ -16,9 +16,11 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/csi-operator
 CONTROLLER_GEN := $(CACHE)/tools/controller-gen-$(CONTROLLER_TOOLS_VERSION)/controller-gen
 GOLANGCI_LINT := $(CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 
-# Tests without the race detector are built as the commands are, so that what both
-# import is compiled once.
-PLAIN := CGO_ENABLED=0 GOFLAGS=-trimpath
+# Everything but the race detector, which needs cgo, is compiled in one way, so that
+# tools, tests, images and the cluster's parts share what they import.
+export CGO_ENABLED := 0
+export GOFLAGS := $(strip $(filter-out -trimpath,$(GOFLAGS)) -trimpath)
+RACE := CGO_ENABLED=1 go
 
 BIN := $(CURDIR)/bin
 LOCALCLUSTER := $(BIN)/localcluster
@@ -46,14 +48,14 @@ demo-down: localcluster ## Remove the local cluster and everything it left on th
 
 .PHONY: test
 test: deps assets ## Run all tests but the end-to-end run, with the race detector (root).
-	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -race -timeout 10m -skip '^TestOneFailureAtEveryCall$$' ./api/... ./cmd/... ./controllers/... ./internal/... ./test/bench/...
-	go -C hack test -race -timeout 5m ./...
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" $(RACE) test -race -timeout 10m -skip '^TestOneFailureAtEveryCall$$' ./api/... ./cmd/... ./controllers/... ./internal/... ./test/bench/...
+	$(RACE) -C hack test -race -timeout 5m ./...
 	@echo "one failure at every call of the operator:"
-	$(PLAIN) KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -count=1 -timeout 10m -v -run TestOneFailureAtEveryCall ./controllers | grep -v -E '^(===| *--- PASS)'
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -count=1 -timeout 10m -v -run TestOneFailureAtEveryCall ./controllers | grep -v -E '^(===| *--- PASS)'
 	@echo "the operator, killed at random moments:"
-	$(PLAIN) KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -count=1 -timeout 10m -v ./test/crash | grep -v '^ *==='
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -count=1 -timeout 10m -v ./test/crash | grep -v '^ *==='
 	@echo "csi-sanity, with the specs that are skipped and why:"
-	$(PLAIN) go test -count=1 -timeout 5m -v -run TestSanity ./internal/pooldriver | grep -v '^time='
+	go test -count=1 -timeout 5m -v -run TestSanity ./internal/pooldriver | grep -v '^time='
 
 .PHONY: e2e
 e2e: cluster-operator ## Run the end-to-end tests on a real two-node cluster (root).
@@ -96,7 +98,7 @@ mutate: ## Change the pure packages in 2000 places, one at a time, and fail if t
 
 .PHONY: build
 build: ## Build the operator and the bundled driver into bin/.
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/csi-operator/csi-operator/internal/version.Version=$(VERSION)" -o $(BIN)/ ./cmd/...
+	go build -buildvcs=false -ldflags "-s -w -X github.com/csi-operator/csi-operator/internal/version.Version=$(VERSION)" -o $(BIN)/ ./cmd/...
 
 .PHONY: images
 images: localcluster ## Build the container images without Docker and load them into the local cluster (root).

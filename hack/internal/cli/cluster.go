@@ -28,8 +28,9 @@ func clusterCommands() []command {
 			summary: "build what is missing and start the cluster; returns when all nodes are Ready",
 			detail: `
 A cluster that is up stays as it is; it is an error if it has another number of nodes,
-or was made of other binaries or settings. What an unfinished one has left is removed
-first. Needs root. The folder that all nodes share is ` + plan.PoolsDir + `.`,
+or was made of other binaries or settings. What an unfinished one has left, or one whose
+processes have all ended (the machine was restarted), is removed first, but for the
+pools. Needs root. The folder that all nodes share is ` + plan.PoolsDir + `.`,
 		},
 		{
 			name: "down", arguments: "[--keep-pools]", run: runDown,

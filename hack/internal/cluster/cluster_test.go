@@ -4,11 +4,13 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,8 +18,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/csi-operator/csi-operator/hack/internal/controlplane"
 	"github.com/csi-operator/csi-operator/hack/internal/node"
 	"github.com/csi-operator/csi-operator/hack/internal/plan"
+	"github.com/csi-operator/csi-operator/hack/internal/process"
 	"github.com/csi-operator/csi-operator/hack/internal/progress"
 )
 
@@ -150,6 +154,65 @@ func TestCheckSame(t *testing.T) {
 	t.Setenv("PATH", other)
 	if err := c.CheckSame(2, binaries); err == nil || !strings.Contains(err.Error(), "other settings") {
 		t.Errorf("of one with another runc: %v", err)
+	}
+}
+
+func TestRunning(t *testing.T) {
+	start := func(t *testing.T, c *Cluster) process.Identity {
+		t.Helper()
+		command := exec.Command("sleep", "60")
+		command.Env = process.Environment(c.paths.State)
+		started, err := process.Start(command, filepath.Join(t.TempDir(), "log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := process.End(context.Background(), 0, started); err != nil {
+				t.Error(err)
+			}
+		})
+		return started
+	}
+	record := func(t *testing.T, c *Cluster, p process.Identity) {
+		t.Helper()
+		for _, component := range controlplane.Components(c.paths) {
+			if err := process.NewRecords(c.paths.Processes()).Write(component.Name, p); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	cases := map[string]struct {
+		complete bool
+		prepare  func(t *testing.T, c *Cluster)
+		want     bool
+		problem  string
+	}{
+		"HalfMade": {prepare: func(*testing.T, *Cluster) {}},
+		"Up": {
+			complete: true, want: true,
+			prepare: func(t *testing.T, c *Cluster) { t.Helper(); record(t, c, start(t, c)) },
+		},
+		"WithoutItsControlPlane": {
+			complete: true, problem: `run "localcluster down"`,
+			prepare: func(t *testing.T, c *Cluster) { t.Helper(); start(t, c) },
+		},
+		"AfterARestartOfTheMachine": {complete: true, prepare: func(*testing.T, *Cluster) {}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t)
+			if err := c.takeState(); err != nil {
+				t.Fatal(err)
+			}
+			if err := (state{Nodes: 2, Complete: tc.complete}).save(c.paths); err != nil {
+				t.Fatal(err)
+			}
+			tc.prepare(t, c)
+			got, err := c.Running()
+			if got != tc.want || (err != nil) != (tc.problem != "") || (err != nil && !strings.Contains(err.Error(), tc.problem)) {
+				t.Errorf("running %t, error %v; want %t and %q", got, err, tc.want, tc.problem)
+			}
+		})
 	}
 }
 

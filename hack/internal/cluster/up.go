@@ -22,13 +22,15 @@ import (
 	"github.com/csi-operator/csi-operator/hack/internal/node"
 	"github.com/csi-operator/csi-operator/hack/internal/pki"
 	"github.com/csi-operator/csi-operator/hack/internal/plan"
+	"github.com/csi-operator/csi-operator/hack/internal/process"
 )
 
 // nodesTimeout is how long the nodes may take to become Ready.
 const nodesTimeout = 3 * time.Minute
 
 // Running reports whether the cluster is up as a whole; nodes that were stopped
-// count as up. It is an error if its control plane has ended.
+// count as up, and one whose processes have all ended, as after a restart of the
+// machine, does not. It is an error if its control plane alone has ended.
 func (c *Cluster) Running() (bool, error) {
 	s, err := load(c.paths)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -37,10 +39,15 @@ func (c *Cluster) Running() (bool, error) {
 	if err != nil || !s.Complete {
 		return false, err
 	}
-	if err := controlplane.Ended(c.paths); err != nil {
-		return false, fmt.Errorf("%w\nrun \"localcluster down\" and begin again", err)
+	ended := controlplane.Ended(c.paths)
+	if ended == nil {
+		return true, nil
 	}
-	return true, nil
+	alive, err := process.Marked(c.paths.State)
+	if err != nil || len(alive) == 0 {
+		return false, err
+	}
+	return false, fmt.Errorf("%w\nrun \"localcluster down\" and begin again", ended)
 }
 
 // CheckSame returns an error if the cluster that is up differs from the one that
@@ -78,7 +85,7 @@ func (c *Cluster) wanted(count int, binaries node.Binaries) (state, error) {
 }
 
 // Up makes a cluster of count nodes and returns when all are Ready. What a
-// half-made cluster has left is removed first.
+// half-made or a dead cluster has left is removed first.
 func (c *Cluster) Up(ctx context.Context, count int, binaries node.Binaries) error {
 	for _, path := range []string{c.paths.State, binaries.Kubernetes, binaries.Containerd} {
 		if err := node.Hides(path); err != nil {
@@ -116,7 +123,7 @@ func (c *Cluster) Up(ctx context.Context, count int, binaries node.Binaries) err
 	return s.save(c.paths)
 }
 
-// clearWay removes what is left of a half-made cluster and refuses to go on if
+// clearWay removes what is left of a half-made or a dead cluster and refuses to go on if
 // the machine already uses the cluster's addresses.
 func (c *Cluster) clearWay(ctx context.Context) error {
 	left, err := c.remains(ctx)
@@ -124,7 +131,7 @@ func (c *Cluster) clearWay(ctx context.Context) error {
 		return err
 	}
 	if len(left) > 0 {
-		c.printer.Say("removing what an unfinished cluster has left")
+		c.printer.Say("removing what a cluster that does not run has left")
 		if err := c.Down(ctx, true); err != nil {
 			return err
 		}
