@@ -17,7 +17,7 @@ import (
 	"github.com/csi-operator/csi-operator/internal/version"
 )
 
-// Exit codes beside 0: the manager ended with an error, or was asked wrongly.
+// Exit codes beside 0: the manager ended with an error, or its flags were wrong.
 const (
 	exitFailed = 1
 	exitUsage  = 2
