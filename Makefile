@@ -1,7 +1,7 @@
 # Copyright The csi-operator Authors.
 # SPDX-License-Identifier: Apache-2.0
 
-# Every target has a sentence behind "##"; `make help` lists them.
+# Every target that is no file has a sentence behind "##"; `make help` lists them.
 
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -48,10 +48,10 @@ demo-down: localcluster ## Remove the local cluster and everything it left on th
 
 .PHONY: test
 test: deps assets ## Run all tests but the end-to-end run, with the race detector (root).
-	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" $(RACE) test -race -timeout 10m -skip '^TestOneFailureAtEveryCall$$' ./api/... ./cmd/... ./controllers/... ./internal/... ./test/bench/...
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" $(RACE) test -race -timeout 10m -skip '^TestOneFailure' ./api/... ./cmd/... ./controllers/... ./internal/... ./test/bench/...
 	$(RACE) -C hack test -race -timeout 5m ./...
-	@echo "one failure at every call of the operator:"
-	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -count=1 -timeout 10m -v -run TestOneFailureAtEveryCall ./controllers | grep -v -E '^(===| *--- PASS)'
+	@echo "one failure at calls of the operator, in turn (make soak: at every one, in every way):"
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -count=1 -timeout 10m -v -run '^TestOneFailure' ./controllers | grep -v -E '^(===| *--- PASS)'
 	@echo "the operator, killed at random moments:"
 	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -count=1 -timeout 10m -v ./test/crash | grep -v '^ *==='
 	@echo "csi-sanity, with the specs that are skipped and why:"
@@ -64,7 +64,7 @@ e2e: cluster-operator ## Run the end-to-end tests on a real two-node cluster (ro
 .PHONY: soak
 soak: assets ## Kill the operator 200 times and let every call fail in every way (CRASH_KILLS=N changes the number).
 	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" CRASH_KILLS=$(or $(CRASH_KILLS),200) go test -count=1 -timeout 60m -v ./test/crash
-	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" FAULTS=all go test -count=1 -timeout 60m -v -run TestOneFailureAtEveryCall ./controllers
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" FAULTS=all go test -count=1 -timeout 60m -v -run '^TestOneFailure' ./controllers
 
 .PHONY: bench
 bench: assets build ## Measure the operator against the targets of docs/benchmarks.md; BENCH="-repetitions 20 -o json" and the like.
@@ -76,11 +76,11 @@ bench: assets build ## Measure the operator against the targets of docs/benchmar
 verify: verify-generated verify-tidy lint ## Fail when anything generated is stale or the linters complain.
 
 .PHONY: verify-generated
-verify-generated: $(CONTROLLER_GEN)
+verify-generated: $(CONTROLLER_GEN) ## Fail when a generated file is stale.
 	hack/verify-generated.sh
 
 .PHONY: verify-tidy
-verify-tidy:
+verify-tidy: ## Fail when a module is not tidy.
 	@for module in . hack hack/build/*/; do echo "go -C $$module mod tidy -diff"; go -C "$$module" mod tidy -diff; done
 
 .PHONY: lint
@@ -88,7 +88,7 @@ lint: $(GOLANGCI_LINT) ## Run the linters on the Go code and the shell scripts.
 	$(GOLANGCI_LINT) run ./...
 	cd hack && $(GOLANGCI_LINT) run --config ../.golangci.yml ./...
 	@unformatted=$$("$$(go env GOROOT)/bin/gofmt" -l hack/build); [ -z "$$unformatted" ] || { echo "run gofmt -w $$unformatted"; exit 1; }
-	bash -n hack/*.sh .ci/run
+	@for script in hack/*.sh .ci/run; do bash -n "$$script"; done
 
 .PHONY: mutate
 mutate: ## Change the pure packages in 2000 places, one at a time, and fail if tests miss one that is not justified.
@@ -143,7 +143,7 @@ deps: localcluster ## Install the Debian packages that tests and cluster need (r
 	$(LOCALCLUSTER) deps
 
 .PHONY: localcluster
-localcluster:
+localcluster: ## Build the tool that runs the local cluster into bin/.
 	@go -C hack build -buildvcs=false -o $(LOCALCLUSTER) ./localcluster
 
 $(CONTROLLER_GEN):

@@ -56,12 +56,13 @@ func (r *report) installations() error {
 			r.processorTime(s, arm)
 		}
 	}
-	var all []sample
-	for _, samples := range r.Samples[armOperator] {
-		all = append(all, samples...)
-	}
+	ours := r.Samples[armOperator]
+	single, many := slices.Concat(ours[stageFirst], ours[stageNext]), ours[stageMany]
+	requests := func(s sample) float64 { return s.Requests }
+	r.value(2, "requests for each object of one driver, at most", "", slices.Max(each(single, requests)), 1.2, "finalizer and status included")
+	r.value(2, fmt.Sprintf("requests for each object of %d drivers, at most", r.Drivers), "", slices.Max(each(many, requests)), 1.2, "the mean of all objects")
+	all := slices.Concat(single, many)
 	most := func(of func(sample) float64) float64 { return slices.Max(each(all, of)) }
-	r.value(2, "requests for each object, at most", "", most(func(s sample) float64 { return s.Requests }), 1.2, "finalizer and status included")
 	r.value(2, "live reads, at most", "", most(func(s sample) float64 { return float64(s.Reads) }), 0, "discovery included")
 	r.explain(2, "events, at most", "", most(func(s sample) float64 { return float64(s.Events) }), "")
 	return nil

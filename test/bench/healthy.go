@@ -110,14 +110,14 @@ func (s *steady) setReady(ctx context.Context, pod *corev1.Pod, ready bool) erro
 		})
 	}
 	if err := s.cluster.Status().Update(ctx, pod); err != nil {
-		return fmt.Errorf("telling how a pod does: %w", err)
+		return fmt.Errorf("writing the status of a pod: %w", err)
 	}
 	return nil
 }
 
 // owned are the objects of the driver, as they are.
-func (s *steady) owned(ctx context.Context) ([]client.Object, error) {
-	var all []client.Object
+func (s *steady) owned(ctx context.Context) ([]*unstructured.Unstructured, error) {
+	var all []*unstructured.Unstructured
 	for _, kind := range desired.Kinds() {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))

@@ -16,6 +16,14 @@ const (
 	outputJSON  = "json"
 )
 
+// What the targets are about.
+const (
+	fullRepetitions = 10
+	fullDrivers     = 50
+	fullNodes       = 1000
+	fullPods        = 10000
+)
+
 // options are what can be asked for. Fewer repetitions, drivers or pods than the
 // defaults make a rehearsal, and no measurement.
 type options struct {
@@ -37,10 +45,10 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs.StringVar(&o.binary, "operator", "bin/csi-operator", "the operator's binary, as `make build` makes it")
 	fs.StringVar(&o.output, "o", outputTable, "form of the report: table or json")
 	fs.StringVar(&o.profiles, "profile", "", "measure nothing; write profiles of installations into this directory")
-	fs.IntVar(&o.repetitions, "repetitions", 10, "how often installations are measured")
-	fs.IntVar(&o.drivers, "drivers", 50, "how many drivers are installed at once")
-	fs.IntVar(&o.nodes, "nodes", 1000, "how many nodes the large cluster has")
-	fs.IntVar(&o.pods, "pods", 10000, "how many foreign pods the large cluster has")
+	fs.IntVar(&o.repetitions, "repetitions", fullRepetitions, "how often installations are measured")
+	fs.IntVar(&o.drivers, "drivers", fullDrivers, "how many drivers are installed at once")
+	fs.IntVar(&o.nodes, "nodes", fullNodes, "how many nodes the large cluster has")
+	fs.IntVar(&o.pods, "pods", fullPods, "how many foreign pods the large cluster has")
 	fs.DurationVar(&o.window, "window", 30*time.Second, "how long the operator is provoked in steady state")
 	fs.DurationVar(&o.memory, "memory-window", 30*time.Second, "how long memory is looked at, for each median")
 	if err := fs.Parse(args); err != nil {
@@ -61,4 +69,9 @@ func (o options) validate(rest []string) error {
 		return fmt.Errorf("-window and -memory-window are longer than nothing")
 	}
 	return nil
+}
+
+// rehearsal is true for a run that is less than what the targets are about.
+func (o options) rehearsal() bool {
+	return o.repetitions < fullRepetitions || o.drivers < fullDrivers || o.nodes < fullNodes || o.pods < fullPods
 }

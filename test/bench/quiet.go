@@ -69,7 +69,11 @@ func (s *steady) targets(ctx context.Context) ([]client.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(owned, driver(s.name), s.pod(s.names.controller, steadyNodes()[0]), csiNode(steadyNodes()[0])), nil
+	targets := []client.Object{driver(s.name), s.pod(s.names.controller, steadyNodes()[0]), csiNode(steadyNodes()[0])}
+	for _, o := range owned {
+		targets = append(targets, o)
+	}
+	return targets, nil
 }
 
 // annotate gives an object an annotation that nobody reads.

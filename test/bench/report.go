@@ -36,6 +36,7 @@ type report struct {
 	LoadAfter   string    `json:"loadAfter"`
 	Repetitions int       `json:"repetitions"`
 	Drivers     int       `json:"drivers"`
+	Rehearsal   bool      `json:"rehearsal,omitempty"`
 	Findings    []finding `json:"findings"`
 	// Samples are all installations, by arm and stage, in order.
 	Samples map[string]map[string][]sample `json:"samples"`
@@ -44,7 +45,7 @@ type report struct {
 func newReport(o options) *report {
 	return &report{
 		CPUs: runtime.NumCPU(), LoadBefore: load(),
-		Repetitions: o.repetitions, Drivers: o.drivers, Samples: map[string]map[string][]sample{},
+		Repetitions: o.repetitions, Drivers: o.drivers, Rehearsal: o.rehearsal(), Samples: map[string]map[string][]sample{},
 	}
 }
 

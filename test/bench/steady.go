@@ -68,8 +68,11 @@ func (s *steady) restart(ctx context.Context) error {
 	if err := s.operator.Stop(ctx); err != nil {
 		return err
 	}
-	sent, err := s.during(ctx, func() (err error) {
-		s.operator, err = s.startOperator(ctx)
+	sent, err := s.during(ctx, func() error {
+		started, err := s.startOperator(ctx)
+		if err == nil {
+			s.operator = started
+		}
 		return err
 	})
 	if err != nil {

@@ -46,8 +46,8 @@ func (d *drill) tell(format string, args ...any) {
 	d.story = append(d.story, time.Now().Format(time.StampMilli)+" "+fmt.Sprintf(format, args...))
 }
 
-// round asks something of some drivers, kills the operator somewhen in the middle of
-// it, starts the next one, which may be killed while it starts, and looks at what they
+// round asks something of some drivers, kills the operator at some moment in the middle
+// of it, starts the next one, which may be killed while it starts, and looks at what they
 // have left.
 func (d *drill) round(kills int) {
 	d.t.Helper()
@@ -176,6 +176,9 @@ func (d *drill) end() {
 	}
 	if len(found) > 0 {
 		d.t.Errorf("left behind: %q", found)
+	}
+	if err := d.operator.kill(); err != nil { // the last one may have panicked too
+		d.t.Error(err)
 	}
 }
 

@@ -35,13 +35,13 @@ const (
 // lives tells whether the deployment must be there.
 func (p phase) lives() bool { return p == managed || p == planned || p == unmanaged || p == held }
 
-// sort is what kind of work the last step gives the operator.
-type sort string
+// activity is what kind of work the last step gives the operator.
+type activity string
 
 const (
-	install sort = "install"
-	change  sort = "change"
-	removal sort = "removal"
+	install activity = "install"
+	change  activity = "change"
+	removal activity = "removal"
 )
 
 // driver is one CSIDriverDeployment, with what was asked of it and what therefore must
@@ -49,7 +49,7 @@ const (
 type driver struct {
 	name, namespace string // namespace as in the spec
 	phase           phase
-	last            sort
+	last            activity
 	settings        settings
 	uid             types.UID // of the deployment
 	generation      int64     // of what was asked for last
@@ -235,7 +235,7 @@ func (d *driver) rest(s sight) {
 }
 
 // ask notes that something is asked of the driver.
-func (d *driver) ask(s sort) {
+func (d *driver) ask(s activity) {
 	d.asked, d.last = true, s
 	delete(d.still, d.ref())
 }

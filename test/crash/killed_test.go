@@ -79,7 +79,7 @@ func TestKilled(t *testing.T) {
 // newDrill starts an API server, and builds the operator.
 func newDrill(t *testing.T, seed int64) *drill {
 	t.Helper()
-	d := &drill{t: t, dice: rand.New(rand.NewPCG(uint64(seed), 0)), tally: tally{during: map[sort]int{}, steps: map[string]int{}}} //nolint:gosec // it repeats
+	d := &drill{t: t, dice: rand.New(rand.NewPCG(uint64(seed), 0)), tally: tally{during: map[activity]int{}, steps: map[string]int{}}} //nolint:gosec // it repeats
 	d.cluster = startCluster(t, "ns-one", "ns-two")
 	d.operator = newOperator(t, d.cluster)
 	d.reference = &reference{cluster: d.cluster, fresh: map[string]string{}}

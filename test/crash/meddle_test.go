@@ -54,16 +54,18 @@ func drifts() []drift {
 
 // meddle lets somebody else edit or delete an object.
 func meddle(ctx context.Context, c *cluster, dice *rand.Rand, d *driver) error {
-	return c.spoil(ctx, d, drifts()[dice.IntN(len(drifts()))])
+	possible := slices.DeleteFunc(drifts(), func(chosen drift) bool {
+		return !slices.ContainsFunc(slices.Collect(maps.Keys(d.stands)), func(r plan.Ref) bool { return r.Kind == chosen.kind })
+	})
+	return c.spoil(ctx, d, possible[dice.IntN(len(possible))])
 }
 
-// spoil does to a driver's first object of a kind what a drift says; nothing if there is
-// none.
+// spoil does to a driver's first object of a kind what a drift says.
 func (c *cluster) spoil(ctx context.Context, d *driver, chosen drift) error {
 	refs := slices.SortedFunc(maps.Keys(d.stands), plan.Ref.Compare)
 	at := slices.IndexFunc(refs, func(r plan.Ref) bool { return r.Kind == chosen.kind })
 	if at < 0 {
-		return nil
+		return fmt.Errorf("%s has no %s", d.name, chosen.kind)
 	}
 	ref := refs[at]
 	d.ask(change)

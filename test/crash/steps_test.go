@@ -83,8 +83,17 @@ func ending(d *driver) deed {
 }
 
 func create(ctx context.Context, c *cluster, dice *rand.Rand, d *driver) error {
+	return createChanged(ctx, c, dice, d, dice.IntN(3))
+}
+
+// createPlain creates a driver that has a class.
+func createPlain(ctx context.Context, c *cluster, dice *rand.Rand, d *driver) error {
+	return createChanged(ctx, c, dice, d, 0)
+}
+
+func createChanged(ctx context.Context, c *cluster, dice *rand.Rand, d *driver, changes int) error {
 	d.settings = settings{state: v1alpha1.Managed, plain: true}
-	for range dice.IntN(3) {
+	for range changes {
 		mutate(dice, d)
 	}
 	d.restless = map[plan.Ref]bool{}

@@ -13,14 +13,14 @@ import (
 // tally counts what happened.
 type tally struct {
 	kills, starting, resting, errors int
-	during                           map[sort]int
+	during                           map[activity]int
 	steps                            map[string]int
 }
 
 // count notes what a kill at work has hit: what was under way, which may be work for
 // several drivers, or nothing.
 func (d *drill) count(s sight) {
-	hit := map[sort]bool{}
+	hit := map[activity]bool{}
 	for _, subject := range d.drivers {
 		if d.reference.done(d.t.Context(), subject, s) != nil {
 			hit[subject.last] = true

@@ -29,12 +29,16 @@ func TestUnseen(t *testing.T) {
 	t.Run("MadeAnew", func(t *testing.T) { d.on(t).madeAnew() })
 	t.Run("LabelLostThenDeleted", func(t *testing.T) { d.on(t).labelLost(remove) })
 	t.Run("LabelLostThenUnwanted", func(t *testing.T) { d.on(t).labelLost(unwant) })
+	if err := d.operator.kill(); err != nil {
+		t.Error(err)
+	}
 }
 
 // on is the same drill in a test of its own, without any drivers.
 func (d *drill) on(t *testing.T) *drill {
-	part := *d
-	part.t, part.drivers = t, nil
+	part, whole := *d, d.operator.t
+	part.t, part.drivers, d.operator.t = t, nil, t
+	t.Cleanup(func() { d.operator.t = whole })
 	return &part
 }
 
@@ -66,7 +70,7 @@ func (d *drill) deletedAtOnce() {
 func (d *drill) labelLost(end deed) {
 	subject := newDriver("unlabelled.example.com", "ns-two")
 	d.drivers = []*driver{subject}
-	d.do(create, subject)
+	d.do(createPlain, subject)
 	d.converge()
 	if err := d.operator.kill(); err != nil {
 		d.t.Fatal(err)

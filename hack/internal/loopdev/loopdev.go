@@ -109,7 +109,7 @@ func WithStacked(attached, devices []Device) []Device {
 }
 
 // BackedBelow returns those devices whose backing file lies below one of the
-// folders: by its path, or, since the kernel's path may have lost its begin, by
+// folders: by its path, or, since the kernel's path may lack its beginning, by
 // being the same file. A folder that does not exist holds nothing.
 func BackedBelow(devices []Device, dirs ...string) ([]Device, error) {
 	files := map[fileID]bool{}

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/csi-operator/csi-operator/hack/internal/repo"
 )
@@ -94,6 +95,9 @@ func readJustified(file string, match *regexp.Regexp) (Justified, error) {
 	}
 	looked := Justified{}
 	for key, reason := range all {
+		if !slices.ContainsFunc(pure(), func(p Package) bool { return strings.HasPrefix(key, p.Dir+"/") }) {
+			return nil, fmt.Errorf("%s justifies what is in none of the packages: %s", file, key)
+		}
 		if match.MatchString(key) {
 			looked[key] = reason
 		}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"time"
 )
 
@@ -28,6 +29,10 @@ type trial struct {
 	limit time.Duration
 }
 
+// doesNotCompile is what the compiler says about a place in the source, which nothing
+// else that keeps a build from ending says.
+var doesNotCompile = regexp.MustCompile(`(?m)^\S+\.go:\d+:\d+: `)
+
 // alone tries a mutant in binaries of its own.
 func (t trial) alone(ctx context.Context, m Mutant, source []byte) (Outcome, error) {
 	overlay, err := t.overlay(map[string][]byte{m.File: m.Apply(source)})
@@ -35,9 +40,12 @@ func (t trial) alone(ctx context.Context, m Mutant, source []byte) (Outcome, err
 		return 0, err
 	}
 	for i, folder := range t.tests {
-		built, _, err := t.build(ctx, i, "-overlay="+overlay)
+		built, output, err := t.build(ctx, i, "-overlay="+overlay)
 		if err != nil {
 			return 0, fmt.Errorf("building the tests of %s for %s: %w", folder, m, err)
+		}
+		if !built && !doesNotCompile.MatchString(output) {
+			return 0, fmt.Errorf("building the tests of %s for %s: %s", folder, m, output)
 		}
 		if !built {
 			return Discarded, nil

@@ -39,8 +39,8 @@ func Percentile(values []float64, p float64) float64 {
 	return sorted[below]*(1-share) + sorted[above]*share
 }
 
-// Ratios divides each value by the one of the same place, measured just before or
-// after it: what disturbs a machine for a while disturbs both.
+// Ratios divides each value by the one of the same place, measured in the same
+// repetition: what disturbs a machine for a while disturbs both.
 func Ratios(values, by []float64) ([]float64, error) {
 	if len(values) != len(by) {
 		return nil, fmt.Errorf("%d values make no pairs with %d", len(values), len(by))
