@@ -22,7 +22,8 @@ import (
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 )
 
-func TestCacheHoldsOnlyLabelledPods(t *testing.T) {
+// TestCacheSelects by label whatever can be: not what a name alone makes important.
+func TestCacheSelects(t *testing.T) {
 	options, err := CacheOptions()
 	if err != nil {
 		t.Fatal(err)
@@ -30,24 +31,28 @@ func TestCacheHoldsOnlyLabelledPods(t *testing.T) {
 	if !options.ReaderFailOnMissingInformer {
 		t.Error("a read of any kind starts a watch of it")
 	}
+	labelled := map[string]bool{}
 	for o, by := range options.ByObject {
 		kind := o.GetObjectKind().GroupVersionKind().Kind
 		if kind == "" {
 			kind = strings.TrimPrefix(kindOf(o), "*v1.")
 		}
-		switch kind {
-		case "Pod", "Deployment", "DaemonSet", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding":
-			if by.Label == nil || by.Label.Matches(labels.Set{}) || !by.Label.Matches(labels.Set{v1alpha1.LabelDeployment: "x"}) {
-				t.Errorf("%s is selected by %v", kind, by.Label)
-			}
-		case "CSIDriver", "StorageClass", "Namespace":
-			if by.Label != nil {
-				t.Errorf("%s is selected by %v, so a foreign one is not seen", kind, by.Label)
-			}
+		labelled[kind] = by.Label != nil && by.Label.Matches(labels.Set{v1alpha1.LabelDeployment: "x"}) && !by.Label.Matches(labels.Set{})
+		if by.Label != nil && !labelled[kind] {
+			t.Errorf("%s is selected by %v", kind, by.Label)
 		}
 		if by.Transform == nil {
 			t.Errorf("%s is kept whole", kind)
 		}
+	}
+	want := map[string]bool{
+		"Pod": true, "Deployment": true, "DaemonSet": true, "ServiceAccount": true,
+		"Role": true, "RoleBinding": true, "ClusterRole": true, "ClusterRoleBinding": true,
+		"CSIDriver": false, "StorageClass": false, "Namespace": false,
+		"CSINode": false, "PersistentVolume": false, "VolumeAttachment": false,
+	}
+	if diff := cmp.Diff(want, labelled); diff != "" {
+		t.Errorf("selected by our label: -want, +got:\n%s", diff)
 	}
 }
 

@@ -20,7 +20,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/retry"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
@@ -214,9 +216,15 @@ func reconcileOnce(t *testing.T, o *operator, d *v1alpha1.CSIDriverDeployment) {
 	if err := o.client.Get(t.Context(), client.ObjectKeyFromObject(d), now); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := o.reconciler.Reconcile(t.Context(), now); err != nil {
+	if _, err := o.reconciler.Reconcile(asWorker(t, d), now); err != nil {
 		t.Fatalf("reconciling %s: %v", d.Name, err)
 	}
+}
+
+// asWorker is the context of a worker that reconciles a driver.
+func asWorker(t *testing.T, d *v1alpha1.CSIDriverDeployment) context.Context {
+	t.Helper()
+	return log.IntoContext(t.Context(), named(ctrl.Log, d.Name))
 }
 
 // change edits the spec of a driver as a user would.

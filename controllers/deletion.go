@@ -230,15 +230,15 @@ func waitingFor(objects []metav1.PartialObjectMetadata, node string) string {
 }
 
 // butLostClasses chooses what a blocked driver keeps: everything, so that its
-// volumes work on. Only a class that is gone does not come back, be it that
-// the removal had begun, be it that someone wants no new claims.
+// volumes work on. Only a class that is gone does not come back: the removal had
+// begun, or somebody wants no new claims.
 func butLostClasses(owned []metav1.PartialObjectMetadata) func(desired.Object) bool {
 	standing := map[string]bool{}
 	for _, m := range ofKinds(owned, "StorageClass") {
 		standing[m.Name] = true
 	}
 	return func(o desired.Object) bool {
-		return o.Step != desired.StepClasses || standing[o.Intent.GetName()]
+		return o.Intent.GetKind() != "StorageClass" || standing[o.Intent.GetName()]
 	}
 }
 

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -285,5 +286,22 @@ func TestRemovalOfBrokenDrivers(t *testing.T) {
 			awaitGone(t, d)
 			awaitKinds(t, d)
 		})
+	}
+}
+
+// TestEveryKindHasItsStage: what belongs to no stage would outlive its driver.
+func TestEveryKindHasItsStage(t *testing.T) {
+	staged := []string{"StorageClass"} // before the stages
+	for _, s := range stages() {
+		staged = append(staged, s.kinds...)
+	}
+	var kinds []string
+	for _, kind := range desired.Kinds() {
+		kinds = append(kinds, kind.Kind)
+	}
+	slices.Sort(staged)
+	slices.Sort(kinds)
+	if diff := cmp.Diff(kinds, staged); diff != "" {
+		t.Errorf("-kinds, +stages:\n%s", diff)
 	}
 }

@@ -136,13 +136,8 @@ func TestForeignEdits(t *testing.T) {
 			t.Parallel()
 			d := installed(t)
 			awaitCalm(t, cluster.operator, d)
-			before := objectOf(t, d, tc.kind)
 			sent := len(requests(cluster.operator, d))
-			edited := before.DeepCopy()
-			patch := strings.ReplaceAll(tc.patch, "@/", "/spec/template/spec/")
-			if err := cluster.Patch(t.Context(), edited, client.RawPatch(types.JSONPatchType, []byte(patch)), client.FieldOwner("kubectl-edit")); err != nil {
-				t.Fatal(err)
-			}
+			before, edited := edit(t, d, tc)
 			if tc.writes > 0 {
 				await(t, "healed", func() error {
 					if done := childWrites(requests(cluster.operator, d)[sent:], d); len(done) < tc.writes {
@@ -150,6 +145,9 @@ func TestForeignEdits(t *testing.T) {
 					}
 					return healed(t, before, tc)
 				})
+			}
+			if tc.writes == 0 {
+				awaitShown(t, edited)
 			}
 			await(t, "status tells", func() error { return tells(t, d, before, tc.foreign) })
 			awaitCalm(t, cluster.operator, d)
@@ -172,6 +170,19 @@ func TestForeignEdits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// edit does to a driver's object what a drift says, and returns the object as it was and
+// as it is then.
+func edit(t *testing.T, d *v1alpha1.CSIDriverDeployment, tc drift) (before, edited *unstructured.Unstructured) {
+	t.Helper()
+	before = objectOf(t, d, tc.kind)
+	edited = before.DeepCopy()
+	patch := strings.ReplaceAll(tc.patch, "@/", "/spec/template/spec/")
+	if err := cluster.Patch(t.Context(), edited, client.RawPatch(types.JSONPatchType, []byte(patch)), client.FieldOwner("kubectl-edit")); err != nil {
+		t.Fatal(err)
+	}
+	return before, edited
 }
 
 // objectOf reads the object of a kind, of the controller where both parts have one.

@@ -35,7 +35,7 @@ func newsworthy(old *metav1.Condition, c metav1.Condition) bool {
 	switch c.Type {
 	case v1alpha1.ConditionSpecValid, v1alpha1.ConditionApplied:
 		return c.Status != metav1.ConditionTrue
-	case v1alpha1.ConditionDeletionBlocked:
+	case v1alpha1.ConditionDeletionBlocked, v1alpha1.ConditionChangeBlocked: // they are not there while they do not hold
 		return true
 	default:
 		return false
@@ -44,7 +44,7 @@ func newsworthy(old *metav1.Condition, c metav1.Condition) bool {
 
 func severity(c metav1.Condition) string {
 	good := c.Status == metav1.ConditionTrue
-	if c.Type == v1alpha1.ConditionDeletionBlocked {
+	if c.Type == v1alpha1.ConditionDeletionBlocked || c.Type == v1alpha1.ConditionChangeBlocked {
 		good = !good
 	}
 	if good || c.Reason == v1alpha1.ReasonDeleting {

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ import (
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
+	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
 // allFaults is the variable that asks for every kind of failure at every call, and not
@@ -96,12 +98,14 @@ func (s *saboteur) answer(r *http.Request, next http.RoundTripper) (*http.Respon
 	}, err
 }
 
-// sample is every how manieth call of a scenario fails where not all do; of the minimal
-// one all do.
-const sample = 7
+// stride is from one failing call to the next one in a scenario of which not every call
+// fails; in the minimal one every call does.
+const stride = 7
 
-// TestOneFailureAtEveryCall lets each call of an installation and of a removal fail
-// once, for each of the golden scenarios: the same comes of it.
+// TestOneFailureAtEveryCall lets calls of an installation and of a removal fail once, for
+// each of the golden scenarios: the same comes of it. With $FAULTS=all these are all
+// calls, each failing in every way; without, all of the minimal scenario and each
+// seventh of the others, the ways in turn.
 func TestOneFailureAtEveryCall(t *testing.T) {
 	files, err := filepath.Glob("../internal/desired/testdata/*.in.yaml")
 	if err != nil || len(files) == 0 {
@@ -131,10 +135,15 @@ func failEverywhere(t *testing.T, scenario, file string) {
 	awaitGone(t, reference)
 	all, every := whole.seen(), 1
 	if os.Getenv(allFaults) == "" && scenario != "minimal" {
-		every = sample
+		every = stride
 	}
 
+	var struck atomic.Int32
 	injected := 0
+	t.Cleanup(func() { // when all have had their lives
+		t.Logf("%d failures injected into %d calls of an installation and %d of a removal, %d of them struck",
+			injected, installing, all-installing, struck.Load())
+	})
 	for at := 1; at <= all; at += every {
 		kinds := faults()
 		if os.Getenv(allFaults) == "" {
@@ -146,11 +155,12 @@ func failEverywhere(t *testing.T, scenario, file string) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				d := scenarioDriver(t, file, strings.ToLower(scenario+"-"+name))
-				failOnce(t, d, &saboteur{at: at, fault: f}, at <= installing, want)
+				if failOnce(t, d, &saboteur{at: at, fault: f}, at <= installing, want) {
+					struck.Add(1)
+				}
 			})
 		}
 	}
-	t.Logf("%d failures injected into %d calls of an installation and %d of a removal", injected, installing, all-installing)
 }
 
 // scenarioDriver is the object of a golden file under another name and in a namespace of
@@ -173,7 +183,10 @@ func scenarioDriver(t *testing.T, file, name string) *v1alpha1.CSIDriverDeployme
 	return d
 }
 
-func failOnce(t *testing.T, d *v1alpha1.CSIDriverDeployment, s *saboteur, installing bool, want string) {
+// failOnce lets one call of a driver's life fail and tells whether there was that call: a
+// removal may need fewer than another one.
+func failOnce(t *testing.T, d *v1alpha1.CSIDriverDeployment, s *saboteur, installing bool, want string) bool {
+	t.Helper()
 	cluster.operator.traffic.sabotage(d.Name, s)
 	createNamespace(t, d.Spec.Namespace)
 	create(t, d)
@@ -189,6 +202,7 @@ func failOnce(t *testing.T, d *v1alpha1.CSIDriverDeployment, s *saboteur, instal
 	if seen := s.seen(); installing && seen < s.at {
 		t.Errorf("only %d calls, none failed", seen)
 	}
+	return s.seen() >= s.at
 }
 
 // awaitOutcome waits for what must come of it. Where the API server said no, and the
@@ -220,7 +234,7 @@ func nudge(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
 		waiting := c.Reason == v1alpha1.ReasonRBACDenied || c.Reason == v1alpha1.ReasonApplyRefused || c.Reason == v1alpha1.ReasonConflict
 		if c.Type == v1alpha1.ConditionApplied && waiting {
 			expire(cluster.operator.reconciler.ledger, now)
-			_, _ = cluster.operator.reconciler.Reconcile(t.Context(), now) // as often as it takes
+			_, _ = cluster.operator.reconciler.Reconcile(asWorker(t, now), now) // as often as it takes
 		}
 	}
 }
@@ -255,4 +269,40 @@ func outcome(t *testing.T, d *v1alpha1.CSIDriverDeployment) string {
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
+}
+
+// TestOneFailureHealing lets each call fail, in every way, by which an edit is healed that
+// takes several.
+func TestOneFailureHealing(t *testing.T) {
+	for _, name := range []string{"Image", "EnvSwitched", "ManagedFieldsWiped", "AggregationRule"} {
+		tc := drifts()[name]
+		for at := 1; at <= tc.writes; at++ {
+			for _, f := range faults() {
+				t.Run(fmt.Sprintf("%s-%d-%s", name, at, f.name), func(t *testing.T) {
+					t.Parallel()
+					healOnce(t, tc, &saboteur{at: at, fault: f})
+				})
+			}
+		}
+	}
+}
+
+func healOnce(t *testing.T, tc drift, s *saboteur) {
+	t.Helper()
+	d := installed(t)
+	awaitCalm(t, cluster.operator, d)
+	want := outcome(t, d)
+	cluster.operator.traffic.sabotage(d.Name, s)
+	edit(t, d, tc)
+	await(t, "the call fails", func() error {
+		if seen := s.seen(); seen < s.at {
+			return fmt.Errorf("%d calls so far", seen)
+		}
+		return nil
+	})
+	awaitOutcome(t, d, want)
+	awaitCalm(t, cluster.operator, d)
+	if entries, shared := plan.SoleOwner(objectOf(t, d, tc.kind)); shared {
+		t.Errorf("the operator shares what it applied: %v", entries)
+	}
 }

@@ -5,8 +5,11 @@ package controllers
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -117,4 +120,54 @@ func reread(t *testing.T, o unstructured.Unstructured) (*unstructured.Unstructur
 	now := &unstructured.Unstructured{}
 	now.SetGroupVersionKind(o.GroupVersionKind())
 	return now, cluster.Get(t.Context(), client.ObjectKeyFromObject(&o), now)
+}
+
+// TestSwitchedWhileTheSpecChanges: a volume that somebody switched keeps no change of the
+// spec from being applied.
+func TestSwitchedWhileTheSpecChanges(t *testing.T) {
+	t.Parallel()
+	d := installed(t)
+	before := deployment(t, d)
+	change(t, d, state(v1alpha1.PlanOnly))
+	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied)
+	edit(t, d, drifts()["VolumeSwitched"])
+	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonPlanOnly)
+	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) {
+		s.ManagementState, s.Controller.Replicas = v1alpha1.Managed, new(int32(3))
+	})
+	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied)
+	now := deployment(t, d)
+	if *now.Spec.Replicas != 3 {
+		t.Errorf("replicas are %d", *now.Spec.Replicas)
+	}
+	if diff := cmp.Diff(before.Spec.Template.Spec.Volumes, now.Spec.Template.Spec.Volumes); diff != "" {
+		t.Errorf("volumes: -want, +got:\n%s", diff)
+	}
+}
+
+// TestOthersWriteAtTheSameTime: that a healing meets another write is no failure to tell
+// anybody of.
+func TestOthersWriteAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	d := installed(t)
+	awaitCalm(t, cluster.operator, d)
+	sent := len(requests(cluster.operator, d))
+	s := &saboteur{at: 2, fault: faults()[1]} // after the apply that is refused
+	cluster.operator.traffic.sabotage(d.Name, s)
+	switched := drifts()["ProbeSwitched"]
+	before, _ := edit(t, d, switched)
+	await(t, "healed", func() error { return healed(t, before, switched) })
+	awaitCalm(t, cluster.operator, d)
+	if s.seen() < s.at {
+		t.Errorf("only %d calls, none failed", s.seen())
+	}
+	told := 0
+	for _, request := range requests(cluster.operator, d)[sent:] {
+		if strings.HasSuffix(request, "/status") {
+			told++
+		}
+	}
+	if told > 1 {
+		t.Errorf("%d writes of the status, want one about what was healed: %q", told, requests(cluster.operator, d)[sent:])
+	}
 }

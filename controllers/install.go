@@ -36,7 +36,7 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 		return reconcile.Result{}, r.assess(ctx, d, rowsOf(d))
 	}
 	again, applyErr := r.execute(ctx, d, filter(set, chosen))
-	if managed(d) {
+	if managed(d) && anyApplied(d) {
 		d.Status.Driver = driverStatus(set)
 	}
 	if err := r.assess(ctx, d, set.Rows); err != nil {

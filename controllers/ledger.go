@@ -4,9 +4,7 @@
 package controllers
 
 import (
-	"fmt"
 	"maps"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -34,12 +32,8 @@ type ledger struct {
 	drivers map[types.UID]map[plan.Ref]entry
 	told    map[types.UID]told
 	now     func() time.Time
-}
-
-// told is in which version, and when, a driver's status was written last.
-type told struct {
-	version string
-	when    time.Time
+	// outdated are the drivers whose last reconcile met somebody else's write.
+	outdated map[types.UID]bool
 }
 
 type entry struct {
@@ -53,20 +47,13 @@ type entry struct {
 	rival   string        // who made the last one necessary
 }
 
-// refusal is what the API server said to a change, and when.
-type refusal struct {
-	err  error
-	of   string // attemptOf the change
-	when time.Time
-}
-
 func newLedger() *ledger {
-	return &ledger{drivers: map[types.UID]map[plan.Ref]entry{}, told: map[types.UID]told{}, now: time.Now}
+	return &ledger{drivers: map[types.UID]map[plan.Ref]entry{}, told: map[types.UID]told{}, outdated: map[types.UID]bool{}, now: time.Now}
 }
 
 // of returns the entries of a driver, at first those of its status. What was
 // applied without fields that the API server did not know is applied again by each
-// new process: the server may know them by now.
+// new process: the server may know them by now. Who calls it holds the lock.
 func (l *ledger) of(d *v1alpha1.CSIDriverDeployment) map[plan.Ref]entry {
 	entries, known := l.drivers[d.UID]
 	if known {
@@ -155,92 +142,6 @@ func (l *ledger) note(d *v1alpha1.CSIDriverDeployment, p plan.Plan, report apply
 	return l.noteFailed(d, changes, report.Failed)
 }
 
-// noteFailed keeps what the API server refused, but not what was not sent at all.
-func (l *ledger) noteFailed(d *v1alpha1.CSIDriverDeployment, changes map[plan.Ref]plan.Change, failed []apply.Failed) error {
-	entries := l.of(d)
-	for _, f := range failed {
-		change := changes[f.Ref]
-		if r := reasonOf(f.Err); change.Refused != nil || r != v1alpha1.ReasonApplyRefused && r != v1alpha1.ReasonRBACDenied {
-			continue
-		}
-		attempt, err := attemptOf(d, change)
-		if err != nil {
-			return err
-		}
-		e := entries[f.Ref]
-		e.refusal = refusal{err: f.Err, of: attempt, when: l.now()}
-		entries[f.Ref] = e
-	}
-	return nil
-}
-
-// hold marks the changes that the API server has just refused, so that not every
-// event sends them again, and those that others undo each time. It tells when to look
-// at them again; 0 for none. Whoever changes the deployment or the object has what was
-// refused sent.
-func (l *ledger) hold(d *v1alpha1.CSIDriverDeployment, p plan.Plan) (time.Duration, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	entries, again := l.of(d), time.Duration(0)
-	for i := range p {
-		e := entries[p[i].Ref]
-		h, err := l.refused(d, e.refusal, p[i])
-		if err != nil {
-			return 0, err
-		}
-		if h.why == nil {
-			h = l.contested(e, p[i])
-		}
-		p[i].Refused, again = h.why, sooner(again, h.left)
-	}
-	return again, nil
-}
-
-// held is why a change is not made now, and for how long; nil if it is.
-type held struct {
-	why  error
-	left time.Duration
-}
-
-// refused holds a change back that the API server refused a moment ago.
-func (l *ledger) refused(d *v1alpha1.CSIDriverDeployment, r refusal, change plan.Change) (held, error) {
-	left := afterRefusal - l.now().Sub(r.when)
-	if r.err == nil || change.Intent == nil || left <= 0 {
-		return held{}, nil
-	}
-	attempt, err := attemptOf(d, change)
-	if err != nil || attempt != r.of {
-		return held{}, err
-	}
-	return held{why: r.err, left: left}, nil
-}
-
-// sooner is the shorter one of two times to wait; 0 is none.
-func sooner(a, b time.Duration) time.Duration {
-	if a == 0 || b > 0 && b < a {
-		return b
-	}
-	return a
-}
-
-// attemptOf tells an attempt from another: by who asks for it, what is sent, and to
-// which object, whose status is no part of it where that is known.
-func attemptOf(d *v1alpha1.CSIDriverDeployment, change plan.Change) (string, error) {
-	hash, err := plan.IntentHash(change.Intent)
-	if err != nil {
-		return "", err
-	}
-	attempt := fmt.Sprintf("%d/%s", d.Generation, hash)
-	if change.Live == nil {
-		return attempt, nil
-	}
-	version := change.Live.GetResourceVersion()
-	if generation := change.Live.GetGeneration(); generation > 0 {
-		version = strconv.FormatInt(generation, 10)
-	}
-	return fmt.Sprintf("%s/%s/%s", attempt, change.Live.GetUID(), version), nil
-}
-
 // gone forgets the reply for an object that was deleted, or lost its label.
 func (l *ledger) gone(o client.Object) {
 	l.mu.Lock()
@@ -260,26 +161,7 @@ func (l *ledger) forget(uid types.UID) {
 	defer l.mu.Unlock()
 	delete(l.drivers, uid)
 	delete(l.told, uid)
-}
-
-// tell keeps the version that a driver has since its status was written.
-func (l *ledger) tell(d *v1alpha1.CSIDriverDeployment) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.told[d.UID] = told{version: d.ResourceVersion, when: l.now()}
-}
-
-// behind tells whether a driver is older than the status that was written last, so
-// that the API server would refuse what is written on it.
-func (l *ledger) behind(d *v1alpha1.CSIDriverDeployment) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	last, known := l.told[d.UID]
-	if !known || l.now().Sub(last.when) > settle {
-		return false
-	}
-	order, err := resourceversion.CompareResourceVersion(d.ResourceVersion, last.version)
-	return err == nil && order < 0
+	delete(l.outdated, uid)
 }
 
 // latest is the answer to the last write of an object where the cache does not show

@@ -9,13 +9,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
-	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -31,7 +26,6 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/yaml"
 
-	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
@@ -164,6 +158,7 @@ func startOperator(edits ...func(*manager.Options)) (*operator, error) {
 	options := manager.Options{
 		Scheme:     scheme,
 		Cache:      cache,
+		Logger:     named(ctrl.Log, ""),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: new(true)}, // a restart is in the same process
 	}
@@ -191,106 +186,6 @@ func (o *operator) stop() error {
 	o.cancel()
 	return <-o.done
 }
-
-// traffic is every request that an operator sent, apart from watches; events are
-// only counted.
-type traffic struct {
-	mu        sync.Mutex
-	sent      []string
-	byName    map[string][]int // places in sent
-	events    int
-	saboteurs map[string]*saboteur // by driver
-}
-
-// sabotage lets a saboteur at the calls about a driver from now on.
-func (t *traffic) sabotage(driver string, s *saboteur) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.saboteurs == nil {
-		t.saboteurs = map[string]*saboteur{}
-	}
-	t.saboteurs[driver] = s
-}
-
-// saboteurOf is who watches the calls about the object of a request.
-func (t *traffic) saboteurOf(r *http.Request) *saboteur {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	name := nameIn(r.URL.Path)
-	for driver, s := range t.saboteurs {
-		names := desired.NamesOf(driver)
-		if name == driver || strings.HasPrefix(name, driver+"-") || name == names.Controller || name == names.Node || slices.Contains(desired.Leases(driver), name) ||
-			strings.Contains(r.URL.RawQuery, url.QueryEscape(v1alpha1.LabelDeployment+"="+driver)+"&") {
-			return s
-		}
-	}
-	return nil
-}
-
-func (t *traffic) record(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		t.mu.Lock()
-		switch {
-		case r.URL.Query().Has("watch"):
-		case strings.Contains(r.URL.Path, "/events.k8s.io/"):
-			t.events++
-		default:
-			if t.byName == nil {
-				t.byName = map[string][]int{}
-			}
-			name := nameIn(r.URL.Path)
-			t.byName[name] = append(t.byName[name], len(t.sent))
-			t.sent = append(t.sent, r.Method+" "+r.URL.Path)
-		}
-		t.mu.Unlock()
-		if s := t.saboteurOf(r); s != nil && !r.URL.Query().Has("watch") && s.strike() {
-			return s.answer(r, next)
-		}
-		return next.RoundTrip(r)
-	})
-}
-
-// total counts all requests, with those for events.
-func (t *traffic) total() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.sent) + t.events
-}
-
-func (t *traffic) all() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return slices.Clone(t.sent)
-}
-
-func (t *traffic) last(n int) []string { return last(t.all(), n) }
-
-// about are, in order, the requests for objects of the given names and for their
-// status.
-func (t *traffic) about(names ...string) []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var places []int
-	for _, name := range names {
-		places = append(places, t.byName[name]...)
-	}
-	slices.Sort(places)
-	out := make([]string, 0, len(places))
-	for _, place := range places {
-		out = append(out, t.sent[place])
-	}
-	return out
-}
-
-// nameIn is the name of the object that a request is about.
-func nameIn(path string) string {
-	path = strings.TrimSuffix(path, "/status")
-	return path[strings.LastIndex(path, "/")+1:]
-}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // operatorLog shows the operator's log only where OPERATOR_LOG is set: errors belong to
 // many of the tests.

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
@@ -88,18 +90,7 @@ func TestUnmanaged(t *testing.T) {
 	create(t, volume(d.Name)) // no reason to stay for who leaves all that serves it
 	remove(t, d)
 	awaitGone(t, d)
-	for _, o := range before {
-		now, err := reread(t, o)
-		if err != nil {
-			t.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
-			continue
-		}
-		for key := range now.GetLabels() {
-			if slices.Contains([]string{v1alpha1.LabelDeployment, v1alpha1.LabelComponent, v1alpha1.LabelManagedBy}, key) {
-				t.Errorf("%s %s keeps label %s", o.GetKind(), o.GetName(), key)
-			}
-		}
-	}
+	expectReleased(t, before)
 
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "left", Namespace: d.Spec.Namespace, Labels: desired.Labels(d.Name, v1alpha1.ComponentController)},
@@ -116,4 +107,44 @@ func TestUnmanaged(t *testing.T) {
 	}
 	remove(t, d)
 	awaitGone(t, d) // it does not wait for pods that are not its own
+}
+
+// expectReleased wants objects to be there without what makes them the operator's.
+func expectReleased(t *testing.T, before []unstructured.Unstructured) {
+	t.Helper()
+	for _, o := range before {
+		now, err := reread(t, o)
+		if err != nil {
+			t.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
+			continue
+		}
+		for key := range now.GetLabels() {
+			if slices.Contains([]string{v1alpha1.LabelDeployment, v1alpha1.LabelComponent, v1alpha1.LabelManagedBy}, key) {
+				t.Errorf("%s %s keeps label %s", o.GetKind(), o.GetName(), key)
+			}
+		}
+	}
+}
+
+// TestReplacedByUnmanaged: who replaces the whole object takes our finalizer away with
+// it, and what was installed is released all the same.
+func TestReplacedByUnmanaged(t *testing.T) {
+	t.Parallel()
+	d := installed(t)
+	awaitCalm(t, cluster.operator, d)
+	before := owned(t, d.Name)
+	replaced := refresh(t, d)
+	replaced.Finalizers, replaced.Spec.ManagementState = nil, v1alpha1.Unmanaged
+	if err := cluster.Update(t.Context(), replaced); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the finalizer is back", func() error {
+		if f := refresh(t, d).Finalizers; len(f) == 0 {
+			return errors.New("there is none")
+		}
+		return nil
+	})
+	remove(t, d)
+	awaitGone(t, d)
+	expectReleased(t, before)
 }

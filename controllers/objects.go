@@ -161,3 +161,8 @@ func planStatus(p plan.Plan) *v1alpha1.PlanStatus {
 }
 
 func cut(fields []string) []string { return fields[:min(len(fields), maxFields)] }
+
+// anyApplied tells whether something of a driver was ever applied.
+func anyApplied(d *v1alpha1.CSIDriverDeployment) bool {
+	return slices.ContainsFunc(d.Status.Objects, func(o v1alpha1.ObjectStatus) bool { return o.UID != "" })
+}

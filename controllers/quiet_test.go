@@ -56,7 +56,7 @@ func TestQuiet(t *testing.T) {
 			o := deployment(t, d)
 			merge(t, o, map[string]any{"metadata": map[string]any{"annotations": map[string]any{"example.com/beat": strconv.Itoa(i)}}})
 		}
-		awaitSeen(t, d)
+		awaitShown(t, objectOf(t, d, controllerOf))
 	})
 
 	restart(t)
@@ -81,22 +81,23 @@ func beat(t *testing.T, d *v1alpha1.CSIDriverDeployment, i int) {
 	}}
 	updateStatus(t, o)
 	if i == 99 {
-		awaitSeen(t, d)
+		awaitShown(t, objectOf(t, d, controllerOf))
 	}
 }
 
-// awaitSeen waits until the operator's cache shows the Deployment as it is.
-func awaitSeen(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
+// awaitShown waits until the operator's cache shows an object as it is, or newer.
+func awaitShown(t *testing.T, want *unstructured.Unstructured) {
 	t.Helper()
-	want := deployment(t, d)
-	await(t, "the operator's cache is up to date", func() error {
-		u := &unstructured.Unstructured{}
-		u.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("Deployment"))
-		err := cluster.operator.reconciler.cache.Get(t.Context(), client.ObjectKeyFromObject(want), u)
-		if err == nil && u.GetResourceVersion() != want.ResourceVersion {
-			err = fmt.Errorf("version %s, want %s", u.GetResourceVersion(), want.ResourceVersion)
+	await(t, fmt.Sprintf("the operator's cache shows %s %s", want.GetKind(), want.GetName()), func() error {
+		cached := &unstructured.Unstructured{}
+		cached.SetGroupVersionKind(want.GroupVersionKind())
+		if err := cluster.operator.reconciler.cache.Get(t.Context(), client.ObjectKeyFromObject(want), cached); err != nil {
+			return err
 		}
-		return err
+		if !shows(cached, want) {
+			return fmt.Errorf("version %s, want %s", cached.GetResourceVersion(), want.GetResourceVersion())
+		}
+		return nil
 	})
 }
 

@@ -84,14 +84,22 @@ func (r *Reconciler) Reconcile(ctx context.Context, d *v1alpha1.CSIDriverDeploym
 	}
 	before := d.Status.DeepCopy()
 	result, err := r.reconcile(ctx, d)
+	if r.ledger.excuses(d, outdated(err)) {
+		return afterWritingAtOnce(ctx, err), nil
+	}
 	if reportErr := r.report(ctx, before, d); err == nil {
 		err = reportErr
 	}
 	if outdated(err) {
-		log.FromContext(ctx).V(1).Info("Object changed meanwhile", "cause", err.Error())
-		return reconcile.Result{RequeueAfter: afterConflict}, nil
+		return afterWritingAtOnce(ctx, err), nil
 	}
 	return result, err
+}
+
+// afterWritingAtOnce is what follows when somebody else wrote an object at the same time.
+func afterWritingAtOnce(ctx context.Context, err error) reconcile.Result {
+	log.FromContext(ctx).V(1).Info("Object changed meanwhile", "cause", err.Error())
+	return reconcile.Result{RequeueAfter: afterConflict}
 }
 
 // outdated is true for an error that tells of nothing but work on an old object.
@@ -107,7 +115,14 @@ func (r *Reconciler) reconcile(ctx context.Context, d *v1alpha1.CSIDriverDeploym
 	if !d.DeletionTimestamp.IsZero() {
 		return r.remove(ctx, d)
 	}
-	if managed(d) {
+	kept := managed(d)
+	if !kept {
+		var err error
+		if kept, err = r.leftBehind(ctx, d.Name); err != nil {
+			return reconcile.Result{}, err
+		}
+	}
+	if kept {
 		if err := r.addFinalizer(ctx, d); err != nil {
 			return reconcile.Result{}, err
 		}
@@ -115,8 +130,8 @@ func (r *Reconciler) reconcile(ctx context.Context, d *v1alpha1.CSIDriverDeploym
 	return r.install(ctx, d, everything)
 }
 
-// addFinalizer makes sure that nothing is applied for an object that could
-// vanish without being cleaned up.
+// addFinalizer makes sure that nothing is applied for an object that could vanish
+// without being cleaned up, or released, as managementState says.
 func (r *Reconciler) addFinalizer(ctx context.Context, d *v1alpha1.CSIDriverDeployment) error {
 	old := d.DeepCopy()
 	if !controllerutil.AddFinalizer(d, v1alpha1.Finalizer) {

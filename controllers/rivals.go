@@ -57,10 +57,14 @@ func (r *Reconciler) rivals(a, b *v1alpha1.CSIDriverDeployment) bool {
 	return slices.ContainsFunc(desired.Leases(a.Name), func(l string) bool { return slices.Contains(theirs, l) })
 }
 
-// precedes decides who stays: the one that is installed, whatever its name. Of
-// two alike the older one, and of two made in one second the first by name.
+// precedes decides who stays: the one that is installed, whatever its name, and before
+// one that only plans the one that will be. Of two alike the older one, and of two made
+// in one second the first by name.
 func (a *admissions) precedes(one, other *v1alpha1.CSIDriverDeployment) bool {
 	if mine := a.installed(one); mine != a.installed(other) {
+		return mine
+	}
+	if mine := managed(one); mine != managed(other) {
 		return mine
 	}
 	if one.CreationTimestamp.Equal(&other.CreationTimestamp) {

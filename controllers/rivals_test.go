@@ -30,10 +30,13 @@ func rival(name string, made time.Time, installed bool) *v1alpha1.CSIDriverDeplo
 // TestWhoStays asks both of two rivals, in both orders.
 func TestWhoStays(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	planning := rival("a.b", now.Add(-time.Hour), false)
+	planning.Spec.ManagementState = v1alpha1.PlanOnly
 	cases := map[string]struct {
 		dash, dot *v1alpha1.CSIDriverDeployment
 		want      string
 	}{
+		"TheOneThatDoesNotOnlyPlan":          {rival("a-b", now, false), planning, "a-b"},
 		"TheInstalledOneWhateverItsName":     {rival("a-b", now, false), rival("a.b", now, true), "a.b"},
 		"TheInstalledOneThatIsFirstByName":   {rival("a-b", now, true), rival("a.b", now, false), "a-b"},
 		"TheInstalledOneThoughItIsYounger":   {rival("a-b", now, false), rival("a.b", now.Add(time.Hour), true), "a.b"},

@@ -119,8 +119,8 @@ func former(d *v1alpha1.CSIDriverDeployment) []client.Object {
 	}
 }
 
-// applyAsOperator makes an object as the operator would.
-func applyAsOperator(t *testing.T, o client.Object) {
+// applyAsOperator makes an object as the operator would, and returns what is there.
+func applyAsOperator(t *testing.T, o client.Object) *unstructured.Unstructured {
 	t.Helper()
 	kinds, _, err := cluster.Scheme().ObjectKinds(o)
 	if err != nil {
@@ -136,6 +136,7 @@ func applyAsOperator(t *testing.T, o client.Object) {
 	if err := cluster.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
 		t.Fatal(err)
 	}
+	return u
 }
 
 // TestUnwantedWorkloads stay, with their rights, as long as they are needed, and are

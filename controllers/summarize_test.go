@@ -136,3 +136,34 @@ func TestUsersMessage(t *testing.T) {
 		t.Errorf("%d examples", n)
 	}
 }
+
+// TestNews: of a condition that stands only while something holds, its coming is news.
+func TestNews(t *testing.T) {
+	condition := func(kind string, status metav1.ConditionStatus) metav1.Condition {
+		return metav1.Condition{Type: kind, Status: status, Reason: "Some"}
+	}
+	cases := map[string]struct {
+		old      *metav1.Condition
+		now      metav1.Condition
+		news     bool
+		severity string
+	}{
+		"FirstAndGood":    {now: condition(v1alpha1.ConditionApplied, metav1.ConditionTrue)},
+		"FirstAndBad":     {now: condition(v1alpha1.ConditionApplied, metav1.ConditionFalse), news: true, severity: "Warning"},
+		"NotReadyYet":     {now: condition(v1alpha1.ConditionReady, metav1.ConditionFalse)},
+		"ChangeBlocked":   {now: condition(v1alpha1.ConditionChangeBlocked, metav1.ConditionTrue), news: true, severity: "Warning"},
+		"DeletionBlocked": {now: condition(v1alpha1.ConditionDeletionBlocked, metav1.ConditionTrue), news: true, severity: "Warning"},
+		"Same":            {old: new(condition(v1alpha1.ConditionReady, metav1.ConditionTrue)), now: condition(v1alpha1.ConditionReady, metav1.ConditionTrue)},
+		"Better":          {old: new(condition(v1alpha1.ConditionReady, metav1.ConditionFalse)), now: condition(v1alpha1.ConditionReady, metav1.ConditionTrue), news: true, severity: "Normal"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := newsworthy(tc.old, tc.now); got != tc.news {
+				t.Errorf("news: %t, want %t", got, tc.news)
+			}
+			if got := severity(tc.now); tc.news && got != tc.severity {
+				t.Errorf("severity %s, want %s", got, tc.severity)
+			}
+		})
+	}
+}

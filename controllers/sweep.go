@@ -49,8 +49,7 @@ func (r *Reconciler) sweep(ctx context.Context, driver string) (reconcile.Result
 	}
 	gone := &v1alpha1.CSIDriverDeployment{ObjectMeta: metav1.ObjectMeta{Name: driver}}
 	owned, err := r.applier.Owned(ctx, driver, desired.Kinds()...)
-	owned = slices.DeleteFunc(owned, func(m metav1.PartialObjectMetadata) bool { return !plan.IsApplied(&m) })
-	if err != nil || len(owned) == 0 {
+	if err != nil || !slices.ContainsFunc(owned, func(m metav1.PartialObjectMetadata) bool { return tellsOfDriver(&m) }) {
 		return reconcile.Result{}, err
 	}
 	for _, m := range ofKinds(owned, "ServiceAccount", "Deployment", "DaemonSet") {
@@ -58,9 +57,12 @@ func (r *Reconciler) sweep(ctx context.Context, driver string) (reconcile.Result
 	}
 	logger := log.FromContext(ctx).WithValues("objects", len(owned))
 	blocked, err := r.gate(ctx, gone)
-	if err != nil || blocked {
-		logger.Info("Left what belongs to no deployment, since volumes need it; create the deployment again", "deletion", gone.Status.Deletion)
+	if err != nil {
 		return reconcile.Result{}, err
+	}
+	if blocked {
+		logger.Info("Left what belongs to no deployment, since volumes need it; create the deployment again", "deletion", gone.Status.Deletion)
+		return reconcile.Result{RequeueAfter: afterWaiting}, nil
 	}
 	logger.Info("Removing what belongs to no deployment")
 	_, waiting, err := r.takeAway(ctx, gone, owned)
@@ -70,23 +72,25 @@ func (r *Reconciler) sweep(ctx context.Context, driver string) (reconcile.Result
 	return reconcile.Result{}, err
 }
 
-// leftBehind tells whether the cache has an object that was applied for a driver. Roles and
-// bindings alone do not count: a release must leave their label on those that hold
-// more than the operator may give.
+// leftBehind tells whether the cache has an object that tells of a driver.
 func (r *Reconciler) leftBehind(ctx context.Context, driver string) (bool, error) {
 	for _, kind := range desired.Kinds() {
-		if kind.Group == rbacv1.GroupName {
-			continue
-		}
 		labelled, err := r.labelled(ctx, driver, kind)
 		if err != nil {
 			return false, err
 		}
-		if slices.ContainsFunc(labelled, func(u unstructured.Unstructured) bool { return plan.IsApplied(&u) }) {
+		if slices.ContainsFunc(labelled, func(u unstructured.Unstructured) bool { return tellsOfDriver(&u) }) {
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// tellsOfDriver is true for an object, with a driver's label, that was applied for that
+// driver. Roles and bindings do not tell: a release must leave the label on those that
+// hold more than the operator may give.
+func tellsOfDriver(labelled client.Object) bool {
+	return labelled.GetObjectKind().GroupVersionKind().Group != rbacv1.GroupName && plan.IsApplied(labelled)
 }
 
 // existsLive asks the API server for a deployment.

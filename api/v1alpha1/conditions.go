@@ -5,7 +5,8 @@ package v1alpha1
 
 // Condition types. Ready is computed from the others in one place.
 const (
-	// ConditionReady is True when all of the conditions below are.
+	// ConditionReady is True when SpecValid, Applied, ControllerAvailable,
+	// NodesRegistered and SidecarsHealthy are.
 	ConditionReady = "Ready"
 	// ConditionSpecValid: the spec can be rendered.
 	ConditionSpecValid = "SpecValid"

@@ -10,12 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -34,8 +36,8 @@ type Applier struct {
 	live   client.Reader
 }
 
-// New makes an Applier. It writes by client; live reads come from the API server,
-// and are needed by removal only.
+// New makes an Applier. It writes by client; live reads, which removal and pruning need, come from the
+// API server.
 func New(client client.Client, live client.Reader) *Applier {
 	return &Applier{client: client, live: live}
 }
@@ -82,15 +84,30 @@ func (a *Applier) Apply(ctx context.Context, p plan.Plan) (Report, error) {
 	}
 	var errs []error
 	for _, changes := range steps(p) {
-		failed := a.applyAll(ctx, changes, &report)
-		errs = append(errs, failed...)
-		var conflict *ConflictError
-		if len(failed) > 0 && changes[0].Step <= desired.StepBindings || errors.As(errors.Join(failed...), &conflict) {
+		errs = append(errs, a.applyAll(ctx, changes, &report)...)
+		if endsAll(changes[0].Step, report.Failed) {
 			return report, worst(errs)
 		}
 	}
 	errs = append(errs, a.prune(ctx, p, &report)...)
 	return report, worst(errs)
+}
+
+// endsAll is true for failures after which no step begins that follows this one.
+func endsAll(step desired.Step, failed []Failed) bool {
+	return slices.ContainsFunc(failed, func(f Failed) bool {
+		var conflict *ConflictError
+		return errors.As(f.Err, &conflict) || step < desired.StepWorkloads && isRight(f.Ref)
+	})
+}
+
+// isRight is true for accounts, and for what gives them rights.
+func isRight(ref plan.Ref) bool {
+	switch ref.Kind {
+	case "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding":
+		return true
+	}
+	return false
 }
 
 // steps groups the changes that can be made at once, in their order; deletions are
@@ -159,9 +176,9 @@ func (a *Applier) apply(ctx context.Context, change plan.Change) (Applied, error
 		}
 	}
 	first := change.Action == plan.Create && nameIsFree(change.Intent)
-	applied, err := a.send(ctx, change.Intent, !first)
+	applied, err := a.send(ctx, sameObject(change), !first)
 	var refused *RefusedError
-	if errors.As(err, &refused) && change.Action == plan.Heal {
+	if errors.As(err, &refused) && (change.Action == plan.Heal || change.Action == plan.Apply) {
 		applied, err = a.untangle(ctx, change, refused)
 	}
 	if err != nil {
@@ -171,6 +188,17 @@ func (a *Applier) apply(ctx context.Context, change plan.Change) (Applied, error
 		return Applied{}, a.giveBack(ctx, applied.Object)
 	}
 	return applied, a.own(ctx, applied.Object)
+}
+
+// sameObject is the intent of a change, which the API server refuses where the object
+// that was looked at has made way for another one: that one may be foreign.
+func sameObject(change plan.Change) *unstructured.Unstructured {
+	if change.Live == nil || change.Action == plan.Recreate || !nameIsFree(change.Intent) {
+		return change.Intent
+	}
+	intent := change.Intent.DeepCopy()
+	intent.SetUID(change.Live.GetUID())
+	return intent
 }
 
 // nameIsFree is true for kinds whose names users choose: an object that was not
@@ -191,14 +219,21 @@ func isShared(object *unstructured.Unstructured) bool {
 	return false
 }
 
+// untilGivenBack is how long and how often it is tried to give an object back: about a
+// minute, at most every five seconds.
+func untilGivenBack() wait.Backoff {
+	return wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Cap: 5 * time.Second, Steps: 18}
+}
+
 // giveBack takes our fields out of an object that turned out to be foreign, by
-// claiming none of them. It does not stop half-way: the object would count as ours.
+// claiming none of them. It does not stop half-way: the object carries our label, and
+// would count as ours. Nothing else is done for the driver meanwhile.
 func (a *Applier) giveBack(ctx context.Context, foreign *unstructured.Unstructured) error {
 	nothing := &unstructured.Unstructured{}
 	nothing.SetGroupVersionKind(foreign.GroupVersionKind())
 	nothing.SetName(foreign.GetName())
 	nothing.SetUID(foreign.GetUID()) // a conflict, and no new object, if it is gone
-	err := retry.OnError(retry.DefaultBackoff, func(err error) bool { return !apierrors.IsConflict(err) }, func() error {
+	err := retry.OnError(untilGivenBack(), func(err error) bool { return !apierrors.IsConflict(err) }, func() error {
 		_, err := a.request(context.WithoutCancel(ctx), nothing, false)
 		return err
 	})

@@ -14,7 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -57,6 +59,7 @@ type server struct {
 	fail    map[string]error
 	foreign string // kind of an object that others write to
 	uid     types.UID
+	away    int // how many attempts to give that back fail
 }
 
 func newServer(fail map[string]error, objects ...client.Object) *server {
@@ -92,6 +95,10 @@ func (s *server) apply(_ context.Context, _ client.WithWatch, intent runtime.App
 		return err
 	}
 	s.last[object.Kind] = sent
+	if _, givenBack, _ := unstructured.NestedString(sent, "metadata", "uid"); givenBack && object.Kind == s.foreign && s.away > 0 {
+		s.away--
+		return errors.New("connection refused")
+	}
 	answer, ok := intent.(interface {
 		SetGeneration(int64)
 		SetManagedFields([]metav1.ManagedFieldsEntry)
@@ -130,7 +137,10 @@ func planned(t *testing.T, objects ...client.Object) plan.Plan {
 		}})
 		live[plan.RefOf(u)] = u
 	}
-	p, err := plan.Make(plan.Input{Driver: driver, Wanted: rendered(t).Objects, Live: live})
+	p, err := plan.Make(plan.Input{
+		Driver: driver, Wanted: rendered(t).Objects, Live: live,
+		Use: func() (plan.Use, error) { return plan.Use{}, nil },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,15 +168,15 @@ func TestApplyReportsAnswers(t *testing.T) {
 // after the plan was made.
 func TestTakenInARace(t *testing.T) {
 	s := newServer(nil)
-	s.foreign, s.uid = "CSIDriver", "theirs"
+	s.foreign, s.uid, s.away = "CSIDriver", "theirs", 5 // an API server that is started anew
 	p := planned(t)
 	_, err := New(s, s).Apply(t.Context(), p)
 	var conflict *ConflictError
 	if !errors.As(err, &conflict) || conflict.Object.Kind != "CSIDriver" {
 		t.Errorf("error %v, want a conflict about the CSIDriver", err)
 	}
-	if n := len(slices.DeleteFunc(slices.Clone(s.applied), func(a string) bool { return a != "CSIDriver unforced" })); n != 2 {
-		t.Errorf("applied %q, want the CSIDriver twice: the intent, and nothing", s.applied)
+	if n := len(slices.DeleteFunc(slices.Clone(s.applied), func(a string) bool { return a != "CSIDriver unforced" })); n != 7 {
+		t.Errorf("applied %q, want the CSIDriver seven times: the intent, and nothing until that is taken", s.applied)
 	}
 	if diff := cmp.Diff(map[string]any{"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": map[string]any{"name": driver, "uid": "theirs"}}, s.last["CSIDriver"]); diff != "" {
 		t.Errorf("given back by: -want, +got:\n%s", diff)
@@ -179,6 +189,21 @@ func TestTakenInARace(t *testing.T) {
 	}
 	if _, err := New(s, s).Apply(t.Context(), p); err != nil {
 		t.Errorf("our own object is taken for a foreign one: %v", err)
+	}
+}
+
+// TestForcedOnTheObjectThatWasSeen: another one that has taken its place may be foreign.
+func TestForcedOnTheObjectThatWasSeen(t *testing.T) {
+	seen := csiDriver(desired.Selector(driver))
+	seen.UID = "seen"
+	s := newServer(nil, seen)
+	if _, err := New(s, s).Apply(t.Context(), planned(t, seen)); err != nil {
+		t.Fatal(err)
+	}
+	for kind, want := range map[string]string{"CSIDriver": "seen", "StorageClass": "", "Deployment": ""} {
+		if got, _, err := unstructured.NestedString(s.last[kind].(map[string]any), "metadata", "uid"); err != nil || got != want {
+			t.Errorf("%s was sent with uid %q (%v), want %q", kind, got, err, want)
+		}
 	}
 }
 
@@ -195,9 +220,9 @@ func class(name, owner string) *storagev1.StorageClass {
 
 func TestApply(t *testing.T) {
 	// Within a wave the order is not fixed, so kinds are sorted in each.
-	accounts := []string{"ClusterRole", "Role", "ServiceAccount", "ServiceAccount"}
+	accounts := []string{"CSIDriver unforced", "ClusterRole", "Role", "ServiceAccount", "ServiceAccount"}
 	bindings := []string{"ClusterRoleBinding", "RoleBinding"}
-	workloads := []string{"DaemonSet", "Deployment"}
+	workloads := []string{"DaemonSet", "Deployment", "StorageClass unforced"}
 	cases := map[string]struct {
 		fail    map[string]error
 		objects []client.Object
@@ -206,11 +231,13 @@ func TestApply(t *testing.T) {
 		err     error // of which the sort counts
 	}{
 		"First": {
-			want: [][]string{accounts, bindings, {"CSIDriver unforced"}, workloads, {"StorageClass unforced"}},
+			want: [][]string{accounts, bindings, workloads},
 		},
 		"Again": {
 			objects: []client.Object{csiDriver(desired.Selector(driver)), class(driver, driver)},
-			want:    [][]string{accounts, bindings, {"CSIDriver"}, workloads, {"StorageClass"}},
+			want: [][]string{
+				{"CSIDriver", "ClusterRole", "Role", "ServiceAccount", "ServiceAccount"}, bindings, {"DaemonSet", "Deployment", "StorageClass"},
+			},
 		},
 		"ForeignCSIDriver": {
 			objects: []client.Object{csiDriver(nil)},
@@ -222,8 +249,18 @@ func TestApply(t *testing.T) {
 		},
 		"OldClassesGo": {
 			objects: []client.Object{class("old", driver), class("foreign", "other.example.com")},
-			want:    [][]string{accounts, bindings, {"CSIDriver unforced"}, workloads, {"StorageClass unforced"}},
+			want:    [][]string{accounts, bindings, workloads},
 			removed: []plan.Ref{{Kind: "StorageClass", Name: "old"}},
+		},
+		"OldRightsWaitAndKeepNothingElse": {
+			objects: []client.Object{
+				class("old", driver),
+				&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "old", Namespace: "ns", Labels: desired.Selector(driver)}},
+				&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "old", Labels: desired.Selector(driver)}},
+			},
+			want:    [][]string{accounts, bindings, workloads},
+			removed: []plan.Ref{{Kind: "StorageClass", Name: "old"}, {Kind: "Deployment", Namespace: "ns", Name: "old"}},
+			err:     &BlockedError{},
 		},
 		"DeniedRightsKeepPodsAway": {
 			fail: map[string]error{"ClusterRole": answer(http.StatusForbidden, metav1.StatusReasonForbidden, "RBAC permissions not currently held: {x}")},
@@ -236,13 +273,13 @@ func TestApply(t *testing.T) {
 				"CSIDriver":    answer(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "no"),
 				"StorageClass": answer(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "no"),
 			},
-			want:    [][]string{accounts, bindings, {"CSIDriver unforced"}, workloads, {"StorageClass unforced"}},
+			want:    [][]string{accounts, bindings, workloads},
 			removed: []plan.Ref{{Kind: "StorageClass", Name: "old"}},
 			err:     &RefusedError{},
 		},
 		"TryAgain": {
 			fail: map[string]error{"Deployment": errors.New("connection refused")},
-			want: [][]string{accounts, bindings, {"CSIDriver unforced"}, workloads, {"StorageClass unforced"}},
+			want: [][]string{accounts, bindings, workloads},
 			err:  errors.New(""),
 		},
 	}
@@ -342,5 +379,15 @@ func TestDeleteLeases(t *testing.T) {
 	slices.Sort(left)
 	if diff := cmp.Diff(want, left); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
+// TestRights: pods run by what is neither a workload nor what volumes are made by.
+func TestRights(t *testing.T) {
+	others := []string{"CSIDriver", "DaemonSet", "Deployment", "StorageClass"}
+	for _, kind := range desired.Kinds() {
+		if got, want := isRight(plan.Ref{Kind: kind.Kind}), !slices.Contains(others, kind.Kind); got != want {
+			t.Errorf("%s is a right: %t, want %t", kind.Kind, got, want)
+		}
 	}
 }

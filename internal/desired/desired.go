@@ -32,18 +32,15 @@ type Step int
 
 // The steps, in order. Objects of one step do not depend on each other.
 const (
-	// StepAccounts: ServiceAccounts and roles.
+	// StepAccounts: ServiceAccounts and roles; and the CSIDriver, which kubelets
+	// and the attach controller must see before the first pod asks for a volume.
 	StepAccounts Step = iota
 	// StepBindings: the bindings of the roles. Before the API server lets
 	// someone create a binding, it looks into the role.
 	StepBindings
-	// StepCSIDriver: the CSIDriver, which kubelets and the attach controller
-	// must see before the first pod asks for a volume.
-	StepCSIDriver
-	// StepWorkloads: the Deployment and the DaemonSet.
+	// StepWorkloads: the Deployment and the DaemonSet; and the StorageClasses,
+	// since a claim may wait for the pods, but a pod needs its rights.
 	StepWorkloads
-	// StepClasses: the StorageClasses.
-	StepClasses
 )
 
 // Object is one object of a deployment.
@@ -103,15 +100,15 @@ func intents(in inputs) ([]Object, error) {
 		{StepAccounts, nodeAccount(in)},
 		{StepAccounts, clusterRole(in)},
 		{StepAccounts, leaseRole(in)},
+		{StepAccounts, csiDriver(in)},
 		{StepBindings, clusterRoleBinding(in)},
 		{StepBindings, leaseRoleBinding(in)},
-		{StepCSIDriver, csiDriver(in)},
 		{StepWorkloads, deployment(in)},
 		{StepWorkloads, daemonSet(in)},
 	}
 	classes := make([]item, 0, len(in.classes))
 	for _, c := range in.classes {
-		classes = append(classes, item{StepClasses, storageClass(in, c)})
+		classes = append(classes, item{StepWorkloads, storageClass(in, c)})
 	}
 	objects := make([]Object, 0, len(list)+len(classes))
 	for _, i := range slices.Concat(list, classes) {

@@ -167,7 +167,7 @@ func TestConfinement(t *testing.T) {
 func TestPodsStayOutOfTheHost(t *testing.T) {
 	forEachInput(t, func(t *testing.T, _ *v1alpha1.CSIDriverDeployment, set Set) {
 		for _, o := range set.Objects {
-			if o.Step != StepWorkloads {
+			if kind := o.Intent.GetKind(); kind != "Deployment" && kind != "DaemonSet" {
 				continue
 			}
 			for _, field := range []string{"hostNetwork", "hostPID", "hostIPC"} {

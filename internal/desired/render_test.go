@@ -115,11 +115,9 @@ func TestSetsAreClean(t *testing.T) {
 // TestSteps has the place of each kind in the order of application.
 func TestSteps(t *testing.T) {
 	want := map[string]Step{
-		"ServiceAccount": StepAccounts, "ClusterRole": StepAccounts, "Role": StepAccounts,
+		"ServiceAccount": StepAccounts, "ClusterRole": StepAccounts, "Role": StepAccounts, "CSIDriver": StepAccounts,
 		"ClusterRoleBinding": StepBindings, "RoleBinding": StepBindings,
-		"CSIDriver":  StepCSIDriver,
-		"Deployment": StepWorkloads, "DaemonSet": StepWorkloads,
-		"StorageClass": StepClasses,
+		"Deployment": StepWorkloads, "DaemonSet": StepWorkloads, "StorageClass": StepWorkloads,
 	}
 	got := map[string]Step{}
 	for _, o := range mustRender(t, smallest()).Objects {

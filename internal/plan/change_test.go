@@ -47,8 +47,8 @@ func TestChangesInWords(t *testing.T) {
 		"WithoutUID":    {wanted: wanted(), live: live(t, label(""), noUID), want: "0 Conflict: an object of that name exists and is not ours []"},
 		"Aggregated":    {wanted: wanted(kind("ClusterRole")), live: live(t, kind("ClusterRole"), aggregated), want: "0 Recreate: others gave it what only a new object is without [aggregationRule]"},
 		"NotARole":      {wanted: wanted(), live: live(t, aggregated, noExpansion), record: recorded(t), want: "0 Heal: others have changed it [allowVolumeExpansion]"},
-		"NotWanted":     {live: live(t), want: "4 Delete: it is not wanted any more []"},
-		"StillAttached": {live: live(t, kind("Deployment")), use: Use{Attachments: "2 VolumeAttachments"}, want: "4 Blocked: it is not wanted any more, and stays for 2 VolumeAttachments []"},
+		"NotWanted":     {live: live(t), want: "2 Delete: it is not wanted any more []"},
+		"StillAttached": {live: live(t, kind("Deployment")), use: Use{Attachments: "2 VolumeAttachments"}, want: "2 Blocked: it is not wanted any more, and stays for 2 VolumeAttachments []"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -3,8 +3,8 @@
 
 // Package plan decides what is to be done so that the cluster holds what is
 // desired: it compares intents, what is known of their last application, and the
-// objects that exist. It is pure; the controller, status and the command line look
-// at one and the same plan.
+// objects that exist. It is pure; the controller and status look at one and the same
+// plan.
 package plan
 
 import (

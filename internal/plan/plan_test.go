@@ -162,7 +162,7 @@ func TestMake(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := Input{Driver: driver, Records: map[Ref]Record{}, Live: map[Ref]*unstructured.Unstructured{}}
 			if !tc.unwanted {
-				in.Wanted = []desired.Object{{Step: desired.StepClasses, Intent: intent(t)}}
+				in.Wanted = []desired.Object{{Step: desired.StepWorkloads, Intent: intent(t)}}
 			}
 			if tc.record != (Record{}) {
 				in.Records[ref] = tc.record
@@ -189,7 +189,7 @@ func TestMake(t *testing.T) {
 				if !tc.unwanted && change.Last != tc.record.UID {
 					t.Errorf("last uid is %q, want %q", change.Last, tc.record.UID)
 				}
-				if applies && change.Step != desired.StepClasses {
+				if applies && change.Step != desired.StepWorkloads {
 					t.Errorf("step is %d", change.Step)
 				}
 			}

@@ -34,7 +34,7 @@ func (in Input) deletions(wanted map[Ref]bool) ([]Change, error) {
 			return nil, err
 		}
 		// In the last step, so that what is blocked keeps nothing else waiting.
-		change := Change{Ref: ref, Action: Delete, Reason: unwanted, Live: live, Step: desired.StepClasses}
+		change := Change{Ref: ref, Action: Delete, Reason: unwanted, Live: live, Step: desired.StepWorkloads}
 		if obstacle != "" {
 			change.Action, change.Reason = Blocked, unwanted+", and "+obstacle
 		}
