@@ -27,18 +27,21 @@ import (
 type stage struct {
 	kinds     []string
 	component string
+	leases    bool // of the sidecars, which nothing else finds
 }
 
 // stages are the parts of a removal after the classes, in order. The
 // controller goes before the nodes, so that nothing new is attached to a node
 // that can no longer unmount; the CSIDriver stays as long as a kubelet may look
-// at it; rights go when nobody uses them any more.
+// at it; rights go when nobody uses them any more. Accounts are last: as long as one is
+// there, what is left is found even if nobody remembers the driver.
 func stages() []stage {
 	return []stage{
 		{kinds: []string{"Deployment"}, component: v1alpha1.ComponentController},
 		{kinds: []string{"DaemonSet"}, component: v1alpha1.DefaultNodePool},
 		{kinds: []string{"CSIDriver"}},
-		{kinds: []string{"ClusterRoleBinding", "RoleBinding", "ClusterRole", "Role", "ServiceAccount"}},
+		{kinds: []string{"ClusterRoleBinding", "RoleBinding", "ClusterRole", "Role"}, leases: true},
+		{kinds: []string{"ServiceAccount"}},
 	}
 }
 
@@ -97,12 +100,15 @@ func (r *Reconciler) takeAway(ctx context.Context, d *v1alpha1.CSIDriverDeployme
 			return false, "", err
 		}
 	}
-	if len(owned) > 0 { // else what pods there are belong to somebody else, or to nobody
-		if waiting, err = r.removeStages(ctx, d, owned); err != nil || waiting != "" {
-			return false, waiting, err
-		}
+	if len(owned) == 0 { // what pods there are belong to somebody else, or to nobody
+		return true, "", r.deleteLeases(ctx, d)
 	}
-	return true, "", r.applier.DeleteLeases(ctx, d.Name, desired.Namespace(d, r.facts))
+	waiting, err = r.removeStages(ctx, d, owned)
+	return waiting == "", waiting, err
+}
+
+func (r *Reconciler) deleteLeases(ctx context.Context, d *v1alpha1.CSIDriverDeployment) error {
+	return r.applier.DeleteLeases(ctx, d.Name, desired.Namespace(d, r.facts))
 }
 
 // release leaves everything of a driver running and gives up the claim on it.
@@ -160,6 +166,11 @@ func (r *Reconciler) removeStages(ctx context.Context, d *v1alpha1.CSIDriverDepl
 			left, err := r.owned(ctx, d, desired.KindsNamed(s.kinds...)...)
 			if err != nil || len(left) > 0 {
 				return waitingFor(left, ""), err
+			}
+		}
+		if s.leases {
+			if err := r.deleteLeases(ctx, d); err != nil {
+				return "", err
 			}
 		}
 		pods, err := r.podsOf(ctx, d.Name, s.component)

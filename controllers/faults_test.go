@@ -294,9 +294,15 @@ func healOnce(t *testing.T, tc drift, s *saboteur) {
 	want := outcome(t, d)
 	cluster.operator.traffic.sabotage(d.Name, s)
 	edit(t, d, tc)
-	await(t, "the call fails", func() error {
+	await(t, "the call fails, and the object is the operator's again", func() error {
+		nudge(t, d)
 		if seen := s.seen(); seen < s.at {
 			return fmt.Errorf("%d calls so far", seen)
+		}
+		for _, o := range owned(t, d.Name) {
+			if !plan.IsApplied(&o) {
+				return fmt.Errorf("nothing of %s %s is applied", o.GetKind(), o.GetName())
+			}
 		}
 		return nil
 	})

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -115,19 +116,30 @@ func (r *Reconciler) reconcile(ctx context.Context, d *v1alpha1.CSIDriverDeploym
 	if !d.DeletionTimestamp.IsZero() {
 		return r.remove(ctx, d)
 	}
-	kept := managed(d)
-	if !kept {
-		var err error
-		if kept, err = r.leftBehind(ctx, d.Name); err != nil {
-			return reconcile.Result{}, err
-		}
+	needed, err := r.needsFinalizer(ctx, d)
+	if err != nil {
+		return reconcile.Result{}, err
 	}
-	if kept {
+	if needed {
 		if err := r.addFinalizer(ctx, d); err != nil {
 			return reconcile.Result{}, err
 		}
 	}
 	return r.install(ctx, d, everything)
+}
+
+// needsFinalizer is true for a deployment that is managed, and for one of which something
+// is installed: who replaced the whole object has taken our finalizer away.
+func (r *Reconciler) needsFinalizer(ctx context.Context, d *v1alpha1.CSIDriverDeployment) (bool, error) {
+	if managed(d) || controllerutil.ContainsFinalizer(d, v1alpha1.Finalizer) {
+		return managed(d), nil
+	}
+	left, err := r.leftBehind(ctx, d.Name)
+	if err != nil || !left {
+		return false, err
+	}
+	owned, err := r.applier.Owned(ctx, d.Name, desired.Kinds()...) // the cache may be behind a removal
+	return slices.ContainsFunc(owned, func(m metav1.PartialObjectMetadata) bool { return tellsOfDriver(&m) }), err
 }
 
 // addFinalizer makes sure that nothing is applied for an object that could vanish

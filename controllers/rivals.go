@@ -64,8 +64,8 @@ func (a *admissions) precedes(one, other *v1alpha1.CSIDriverDeployment) bool {
 	if mine := a.installed(one); mine != a.installed(other) {
 		return mine
 	}
-	if mine := managed(one); mine != managed(other) {
-		return mine
+	if plans := onlyPlans(one); plans != onlyPlans(other) {
+		return !plans
 	}
 	if one.CreationTimestamp.Equal(&other.CreationTimestamp) {
 		return one.Name < other.Name
@@ -102,4 +102,8 @@ func (r *Reconciler) toRivals(ctx context.Context, o client.Object) []reconcile.
 	r.admitted.forget(gone.UID)
 	r.ledger.forget(gone.UID)
 	return r.toDrivers(ctx, func(d *v1alpha1.CSIDriverDeployment) bool { return r.rivals(d, gone) })
+}
+
+func onlyPlans(d *v1alpha1.CSIDriverDeployment) bool {
+	return d.Spec.ManagementState == v1alpha1.PlanOnly
 }

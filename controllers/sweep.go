@@ -65,11 +65,11 @@ func (r *Reconciler) sweep(ctx context.Context, driver string) (reconcile.Result
 		return reconcile.Result{RequeueAfter: afterWaiting}, nil
 	}
 	logger.Info("Removing what belongs to no deployment")
-	_, waiting, err := r.takeAway(ctx, gone, owned)
-	if waiting != "" {
-		return reconcile.Result{RequeueAfter: afterWaiting}, nil
+	done, _, err := r.takeAway(ctx, gone, owned)
+	if err != nil || done {
+		return reconcile.Result{}, err
 	}
-	return reconcile.Result{}, err
+	return reconcile.Result{RequeueAfter: afterWaiting}, nil
 }
 
 // leftBehind tells whether the cache has an object that tells of a driver.

@@ -25,6 +25,7 @@ explain() { # exit code
 	k get csidd -o wide >&2 || true
 	k get pods,pvc,pv,volumeattachments -A -o wide >&2 || true
 	k get events -A --sort-by=.metadata.creationTimestamp 2>/dev/null | tail -n 15 >&2 || true
+	echo "what the demo made stays for a look; remove it with: kubectl delete pod/writer pod/reader pvc/demo csidd/$driver" >&2
 }
 
 step() {

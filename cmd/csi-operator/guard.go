@@ -28,6 +28,9 @@ const (
 	// admissionLasts is how long a reader is let in before the API server is asked
 	// again.
 	admissionLasts = time.Minute
+	// trustLasts is how long it is asked about a reader who was let in before however
+	// many strangers there are.
+	trustLasts = time.Hour
 	// reviewTimeout is how long the API server may take to answer for a reader.
 	reviewTimeout = 10 * time.Second
 	// reviewsPerSecond, and as many at once, is what strangers can make the operator ask
@@ -40,10 +43,11 @@ const (
 // guard lets those read metrics whom the API server knows by their token, and whom
 // it allows to read that path.
 type guard struct {
-	users    authentication.TokenReviewInterface
-	rights   authorization.SubjectAccessReviewInterface
-	admitted *cache.Expiring // by the hash of token and request; nobody else is kept
-	reviews  *rate.Limiter
+	users  authentication.TokenReviewInterface
+	rights authorization.SubjectAccessReviewInterface
+	// Who was let in, by the hash of token and request; nobody else is kept.
+	admitted, trusted *cache.Expiring
+	strangers         *rate.Limiter
 }
 
 // guarded makes the filter of the endpoint of metrics.
@@ -66,7 +70,8 @@ func newGuard(config *rest.Config, client *http.Client, clock clock.Clock) (*gua
 	}
 	return &guard{
 		users: users.TokenReviews(), rights: rights.SubjectAccessReviews(),
-		admitted: cache.NewExpiringWithClock(clock), reviews: rate.NewLimiter(reviewsPerSecond, reviewsPerSecond),
+		admitted: cache.NewExpiringWithClock(clock), trusted: cache.NewExpiringWithClock(clock),
+		strangers: rate.NewLimiter(reviewsPerSecond, reviewsPerSecond),
 	}, nil
 }
 
@@ -95,7 +100,7 @@ func (g *guard) status(r *http.Request) (int, error) {
 	if _, known := g.admitted.Get(key); known {
 		return http.StatusOK, nil
 	}
-	if !g.reviews.Allow() {
+	if _, known := g.trusted.Get(key); !known && !g.strangers.Allow() {
 		return http.StatusTooManyRequests, nil
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), reviewTimeout)
@@ -103,6 +108,7 @@ func (g *guard) status(r *http.Request) (int, error) {
 	status, err := g.review(ctx, token, authorizationv1.NonResourceAttributes{Path: r.URL.Path, Verb: strings.ToLower(r.Method)})
 	if err == nil && status == http.StatusOK {
 		g.admitted.Set(key, true, admissionLasts)
+		g.trusted.Set(key, true, trustLasts)
 	}
 	return status, err
 }

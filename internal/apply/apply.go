@@ -14,11 +14,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	storagev1 "k8s.io/api/storage/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
@@ -219,11 +217,12 @@ func isShared(object *unstructured.Unstructured) bool {
 	return false
 }
 
-// untilGivenBack is how long and how often it is tried to give an object back: about a
-// minute, at most every five seconds.
-func untilGivenBack() wait.Backoff {
-	return wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Cap: 5 * time.Second, Steps: 18}
-}
+// How long, and how often, it is tried to give an object back. It is shorter than the 30
+// seconds in which the manager ends what it has begun.
+const (
+	untilGivenBack = 25 * time.Second
+	giveBackEvery  = 250 * time.Millisecond
+)
 
 // giveBack takes our fields out of an object that turned out to be foreign, by
 // claiming none of them. It does not stop half-way: the object carries our label, and
@@ -233,13 +232,14 @@ func (a *Applier) giveBack(ctx context.Context, foreign *unstructured.Unstructur
 	nothing.SetGroupVersionKind(foreign.GroupVersionKind())
 	nothing.SetName(foreign.GetName())
 	nothing.SetUID(foreign.GetUID()) // a conflict, and no new object, if it is gone
-	err := retry.OnError(untilGivenBack(), func(err error) bool { return !apierrors.IsConflict(err) }, func() error {
-		_, err := a.request(context.WithoutCancel(ctx), nothing, false)
-		return err
-	})
 	conflict := &ConflictError{Object: plan.RefOf(foreign)}
-	if err != nil && !apierrors.IsConflict(err) {
-		return errors.Join(conflict, fmt.Errorf("giving back %s: %w", conflict.Object, err))
+	var last error
+	err := wait.PollUntilContextTimeout(context.WithoutCancel(ctx), giveBackEvery, untilGivenBack, true, func(ctx context.Context) (bool, error) {
+		_, last = a.request(ctx, nothing, false)
+		return last == nil || isAnotherObject(last), nil
+	})
+	if err != nil {
+		return errors.Join(conflict, fmt.Errorf("giving back %s: %w", conflict.Object, last))
 	}
 	return conflict
 }

@@ -168,15 +168,15 @@ func TestApplyReportsAnswers(t *testing.T) {
 // after the plan was made.
 func TestTakenInARace(t *testing.T) {
 	s := newServer(nil)
-	s.foreign, s.uid, s.away = "CSIDriver", "theirs", 5 // an API server that is started anew
+	s.foreign, s.uid, s.away = "CSIDriver", "theirs", 10 // an API server that is started anew
 	p := planned(t)
 	_, err := New(s, s).Apply(t.Context(), p)
 	var conflict *ConflictError
 	if !errors.As(err, &conflict) || conflict.Object.Kind != "CSIDriver" {
 		t.Errorf("error %v, want a conflict about the CSIDriver", err)
 	}
-	if n := len(slices.DeleteFunc(slices.Clone(s.applied), func(a string) bool { return a != "CSIDriver unforced" })); n != 7 {
-		t.Errorf("applied %q, want the CSIDriver seven times: the intent, and nothing until that is taken", s.applied)
+	if n := len(slices.DeleteFunc(slices.Clone(s.applied), func(a string) bool { return a != "CSIDriver unforced" })); n != 12 {
+		t.Errorf("applied %q, want the CSIDriver 12 times: the intent, and nothing until that is taken", s.applied)
 	}
 	if diff := cmp.Diff(map[string]any{"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": map[string]any{"name": driver, "uid": "theirs"}}, s.last["CSIDriver"]); diff != "" {
 		t.Errorf("given back by: -want, +got:\n%s", diff)

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/plan"
@@ -122,6 +124,8 @@ func explain(object plan.Ref, err error) error {
 		return &NamespaceError{Name: object.Namespace}
 	case apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict):
 		return &ConflictError{Object: object}
+	case isAnotherObject(err):
+		return fmt.Errorf("applying %s: %w", object, apierrors.NewConflict(schema.GroupResource{Resource: object.Kind}, object.Name, err))
 	case apierrors.IsForbidden(err):
 		return forbidden(object, s.Message)
 	case s.Code == http.StatusUnprocessableEntity || s.Code == http.StatusBadRequest:
@@ -129,6 +133,18 @@ func explain(object plan.Ref, err error) error {
 	default:
 		return fmt.Errorf("applying %s: %w", object, err)
 	}
+}
+
+// isAnotherObject is true for the answer to what was sent to an object of a certain uid,
+// where that object is gone, which is a conflict, or another one is in its place: there
+// the API server takes the uid for a change.
+func isAnotherObject(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	s := status.Status()
+	return apierrors.IsConflict(err) || apierrors.IsInvalid(err) && slices.Contains(namedFields(s), "metadata.uid")
 }
 
 // forbidden tells a right that the operator lacks from an object that some

@@ -43,7 +43,7 @@ func (a *Applier) untangle(ctx context.Context, change plan.Change, refused *Ref
 	if err != nil {
 		return Applied{}, explain(change.Ref, err)
 	}
-	return a.send(ctx, change.Intent, true)
+	return a.send(ctx, sameObject(change), true)
 }
 
 // operation is one of a JSON patch.

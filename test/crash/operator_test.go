@@ -27,6 +27,7 @@ var facts = desired.Facts{
 // no leader: the Lease of one that was killed would have to run out first.
 type operator struct {
 	t          *testing.T
+	drill      *testing.T // whose end is that of all processes
 	binary     string
 	kubeconfig string
 	runs       int
@@ -58,7 +59,7 @@ func buildOperator(t *testing.T) string {
 
 func newOperator(t *testing.T, c *cluster) *operator {
 	t.Helper()
-	o := &operator{t: t, binary: buildOperator(t), kubeconfig: c.kubeconfig(t)}
+	o := &operator{t: t, drill: t, binary: buildOperator(t), kubeconfig: c.kubeconfig(t)}
 	t.Cleanup(func() {
 		if o.process != nil {
 			_ = o.process.command.Process.Kill() // it may have ended
@@ -73,7 +74,7 @@ func (o *operator) start() {
 	o.t.Helper()
 	o.runs++
 	p := &process{journal: newJournal(), begun: time.Now(), ended: make(chan struct{})}
-	p.command = exec.CommandContext(o.t.Context(), o.binary,
+	p.command = exec.CommandContext(o.drill.Context(), o.binary,
 		"--kubeconfig="+o.kubeconfig,
 		"--namespace="+facts.OperatorNamespace,
 		"--pool-driver-image="+facts.PoolDriverImage,
