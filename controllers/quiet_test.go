@@ -5,6 +5,8 @@ package controllers
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,10 +19,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
 // TestQuiet runs alone, since it counts every request of the operator, and restarts
-// it. TestForeignEdits is the other half: each owned field is healed by one write.
+// it. TestForeignEdits has all that people do to objects, and what comes of it.
 func TestQuiet(t *testing.T) {
 	d := driver(t)
 	createNamespace(t, d.Spec.Namespace)
@@ -58,6 +61,9 @@ func TestQuiet(t *testing.T) {
 		}
 		awaitShown(t, objectOf(t, d, controllerOf))
 	})
+
+	healEach(t, d)
+	silent("everything was healed", func() {})
 
 	restart(t)
 	before = versions(t, d)
@@ -126,5 +132,40 @@ func serverSideApply(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
 	intent := client.ApplyConfigurationFromUnstructured(&unstructured.Unstructured{Object: u})
 	if err := cluster.Apply(t.Context(), intent, client.FieldOwner("kubectl")); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// editsOfAKind is how many owned fields of each kind are edited.
+const editsOfAKind = 5
+
+// healEach lets others edit owned fields of a driver's objects, one after the other; each
+// is healed by exactly one write.
+func healEach(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
+	t.Helper()
+	edits := map[string]int{}
+	for _, name := range slices.Sorted(maps.Keys(drifts())) {
+		tc := drifts()[name]
+		if tc.writes != 1 || tc.kept || edits[tc.kind] == editsOfAKind {
+			continue
+		}
+		edits[tc.kind]++
+		sent := len(requests(cluster.operator, d))
+		before, _ := edit(t, d, tc)
+		await(t, name+" is healed", func() error { return healed(t, before, tc) })
+		awaitCalm(t, cluster.operator, d)
+		if writes := childWrites(requests(cluster.operator, d)[sent:], d); len(writes) != 1 {
+			t.Errorf("%s: %d writes, want one: %q", name, len(writes), writes)
+		}
+	}
+	all := 0
+	for _, kind := range desired.Kinds() {
+		all += edits[kind.Kind]
+		if edits[kind.Kind] == 0 {
+			t.Errorf("no %s was edited", kind.Kind)
+		}
+	}
+	t.Logf("%d owned fields of %d kinds were edited", all, len(edits))
+	if all < 20 {
+		t.Errorf("%d owned fields are too few", all)
 	}
 }

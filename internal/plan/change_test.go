@@ -43,6 +43,7 @@ func TestChangesInWords(t *testing.T) {
 		"Deleted":       {wanted: wanted(), record: recorded(t), want: "0 Create: it was deleted, or has lost its label []"},
 		"LabelLost":     {wanted: wanted(), live: live(t, label("")), record: recorded(t), want: "0 Heal: it has lost its label [metadata.labels]"},
 		"Edited":        {wanted: wanted(), live: live(t, noExpansion), record: recorded(t), want: "0 Heal: others have changed it [allowVolumeExpansion]"},
+		"WantedAnew":    {wanted: wanted(), live: live(t, noExpansion), record: recorded(t, otherIntent), want: "0 Apply: the wanted state has changed [allowVolumeExpansion]"},
 		"Foreign":       {wanted: wanted(), live: live(t, label("")), want: "0 Conflict: an object of that name exists and is not ours []"},
 		"WithoutUID":    {wanted: wanted(), live: live(t, label(""), noUID), want: "0 Conflict: an object of that name exists and is not ours []"},
 		"Aggregated":    {wanted: wanted(kind("ClusterRole")), live: live(t, kind("ClusterRole"), aggregated), want: "0 Recreate: others gave it what only a new object is without [aggregationRule]"},
@@ -63,7 +64,7 @@ func TestChangesInWords(t *testing.T) {
 			if got := fmt.Sprintf("%d %s: %s %v", p[0].Step, p[0].Action, p[0].Reason, p[0].Fields); got != tc.want {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
-			if applies := p[0].Action == Create || p[0].Action == Heal || p[0].Action == Recreate; applies != (p[0].Intent != nil) {
+			if applies := p[0].Action == Create || p[0].Action == Apply || p[0].Action == Heal || p[0].Action == Recreate; applies != (p[0].Intent != nil) {
 				t.Errorf("%s has the intent %v", p[0].Action, p[0].Intent)
 			}
 		})

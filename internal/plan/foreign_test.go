@@ -50,4 +50,7 @@ func TestLastWriter(t *testing.T) {
 			}
 		})
 	}
+	if got := LastWriter(nil, []string{"allowVolumeExpansion"}); got != "" {
+		t.Errorf("%q wrote to no object", got)
+	}
 }

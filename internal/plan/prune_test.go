@@ -59,6 +59,35 @@ func TestUnwanted(t *testing.T) {
 	}
 }
 
+// TestWhyUnwantedWaits: what waits for itself does not wait for the workloads.
+func TestWhyUnwantedWaits(t *testing.T) {
+	in := Input{Driver: driver, Live: map[Ref]*unstructured.Unstructured{}, Use: inUse(Use{})}
+	for _, kind := range []string{"Deployment", "Role", "RoleBinding"} {
+		u := live(t)
+		u.SetKind(kind)
+		if kind == "RoleBinding" {
+			terminating(u)
+		}
+		in.Live[RefOf(u)] = u
+	}
+	p, err := Make(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, change := range p {
+		got[change.Ref.Kind] = change.Reason
+	}
+	want := map[string]string{
+		"Deployment":  "it is not wanted any more",
+		"Role":        "it is not wanted any more, and goes after the workloads",
+		"RoleBinding": "it is not wanted any more, and is being deleted",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
 const controller = `
 apiVersion: apps/v1
 kind: Deployment
