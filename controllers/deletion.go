@@ -5,11 +5,13 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -92,12 +94,16 @@ func (r *Reconciler) remove(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 // for something, or volumes came up meanwhile.
 func (r *Reconciler) takeAway(ctx context.Context, d *v1alpha1.CSIDriverDeployment, owned []metav1.PartialObjectMetadata) (done bool, waiting string, err error) {
 	if classes := ofKinds(owned, "StorageClass"); len(classes) > 0 {
-		if err := r.delete(ctx, d, classes); err != nil {
+		left, err := r.delete(ctx, d, classes, "StorageClass")
+		if err != nil {
 			return false, "", err
 		}
 		// A claim may have been served while the classes still stood.
 		if blocked, err := r.gate(ctx, d); err != nil || blocked {
 			return false, "", err
+		}
+		if len(left) > 0 {
+			return false, waitingFor(left, ""), nil
 		}
 	}
 	if len(owned) == 0 { // what pods there are belong to somebody else, or to nobody
@@ -160,10 +166,7 @@ func (r *Reconciler) strays(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 func (r *Reconciler) removeStages(ctx context.Context, d *v1alpha1.CSIDriverDeployment, owned []metav1.PartialObjectMetadata) (string, error) {
 	for _, s := range stages() {
 		if objects := ofKinds(owned, s.kinds...); len(objects) > 0 {
-			if err := r.delete(ctx, d, objects); err != nil {
-				return "", err
-			}
-			left, err := r.owned(ctx, d, desired.KindsNamed(s.kinds...)...)
+			left, err := r.delete(ctx, d, objects, s.kinds...)
 			if err != nil || len(left) > 0 {
 				return waitingFor(left, ""), err
 			}
@@ -185,11 +188,22 @@ func (r *Reconciler) removeStages(ctx context.Context, d *v1alpha1.CSIDriverDepl
 	return "", nil
 }
 
-// delete deletes objects. Those with our label will be found by that as long as they
-// stand, and need no record any more.
-func (r *Reconciler) delete(ctx context.Context, d *v1alpha1.CSIDriverDeployment, objects []metav1.PartialObjectMetadata) error {
+// madeAnew is a conflict if one of the objects that are left after a deletion is not
+// even about to go: nothing tells when to delete that one.
+func madeAnew(left []metav1.PartialObjectMetadata) error {
+	for _, m := range left {
+		if m.DeletionTimestamp == nil {
+			return apierrors.NewConflict(schema.GroupResource{Resource: m.Kind}, m.Name, errors.New("it was made anew while it was deleted"))
+		}
+	}
+	return nil
+}
+
+// delete deletes objects and returns what is left of their kinds. Those with our label
+// will be found by that as long as they stand, and need no record any more.
+func (r *Reconciler) delete(ctx context.Context, d *v1alpha1.CSIDriverDeployment, objects []metav1.PartialObjectMetadata, kinds ...string) ([]metav1.PartialObjectMetadata, error) {
 	if err := r.applier.Delete(ctx, objects); err != nil {
-		return err
+		return nil, err
 	}
 	var found []plan.Ref
 	for i := range objects {
@@ -198,7 +212,11 @@ func (r *Reconciler) delete(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 		}
 	}
 	r.ledger.drop(d, found)
-	return nil
+	left, err := r.owned(ctx, d, desired.KindsNamed(kinds...)...)
+	if err != nil {
+		return nil, err
+	}
+	return left, madeAnew(left)
 }
 
 // podsOf reads live which pods of a component are left; none of no component.
