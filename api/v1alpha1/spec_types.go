@@ -57,6 +57,19 @@ type CSIDriverDeploymentSpec struct {
 	// +kubebuilder:validation:MaxItems=1
 	Nodes []NodePool `json:"nodes,omitempty"`
 
+	// kubeletRootDir is the kubelet's --root-dir on the nodes: the driver's socket,
+	// the registration and the mounts of pods lie below it. Default
+	// /var/lib/kubelet, which the schema does not write into the object.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(/[A-Za-z0-9_.-]+)+$')",message="kubeletRootDir must be absolute, not the root directory, without a slash at its end, and of letters, digits and _.- only"
+	// +kubebuilder:validation:XValidation:rule="!self.split('/').exists(c, c == '.' || c == '..')",message="kubeletRootDir may not contain . or .."
+	KubeletRootDir string `json:"kubeletRootDir,omitempty"`
+
+	// images says where all images come from and how they are pulled.
+	// +optional
+	Images ImagesSpec `json:"images,omitzero"`
+
 	// sidecars holds settings that all sidecar containers share.
 	// +optional
 	Sidecars SidecarsSpec `json:"sidecars,omitzero"`
@@ -173,6 +186,42 @@ type DriverContainerSpec struct {
 	// resources of the container. Omitted: requests of 10m CPU and 32Mi memory.
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+}
+
+// ImagesSpec says where images come from and how they are pulled.
+type ImagesSpec struct {
+	// registry takes the place of the registry of every image, the driver's and the
+	// sidecars': a host with an optional port and path, such as
+	// mirror.example.com:5000/k8s. The path, tag and digest of an image stay.
+	// Default: each image's own.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?)([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*(:[0-9]{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)*$')",message="images.registry must be a host with an optional port and path, in small letters, without a scheme and without a slash at its end, such as mirror.example.com:5000/k8s"
+	// +kubebuilder:validation:XValidation:rule="self.split('/')[0].matches('[.:]') || self.split('/')[0] == 'localhost'",message="images.registry must begin with a host that has a dot or a port: others are taken for a path on docker.io"
+	Registry string `json:"registry,omitempty"`
+
+	// pullPolicy of every container. Default IfNotPresent.
+	// +optional
+	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
+	PullPolicy corev1.PullPolicy `json:"pullPolicy,omitempty"`
+
+	// pullSecrets are Secrets in the namespace of the pods by which images are
+	// pulled.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	PullSecrets []PullSecret `json:"pullSecrets,omitempty"`
+}
+
+// PullSecret names a Secret of type kubernetes.io/dockerconfigjson.
+type PullSecret struct {
+	// name of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	Name string `json:"name"`
 }
 
 // SidecarsSpec holds settings of sidecar containers.

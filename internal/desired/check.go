@@ -23,7 +23,7 @@ const maxDriverName = 63
 // older than its schema and what comes out runs as root on every node.
 func check(d *v1alpha1.CSIDriverDeployment) error {
 	for _, rule := range []func(*v1alpha1.CSIDriverDeployment) error{
-		checkName, checkSource, checkPoolPath, checkNodes,
+		checkName, checkSource, checkPoolPath, checkKubeletDir, checkNodes,
 	} {
 		if err := rule(d); err != nil {
 			return err
@@ -56,15 +56,15 @@ func checkSource(d *v1alpha1.CSIDriverDeployment) error {
 	return nil
 }
 
-// poolPath admits no character that means something in a command line.
-var poolPath = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+)+$`)
+// plainPath admits no character that means something in a command line.
+var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+)+$`)
 
 // checkPoolPath admits a path that the node and the container can share, and
 // that holds nothing else.
 func checkPoolPath(d *v1alpha1.CSIDriverDeployment) error {
 	const field = "spec.bundled.path"
 	p := d.Spec.Bundled.Path
-	if !poolPath.MatchString(p) || path.Clean(p) != p {
+	if !plainPath.MatchString(p) || path.Clean(p) != p {
 		return invalid(field, "%q must be an absolute path below the root directory, without . or .., of letters, digits and _.- only", p)
 	}
 	if slices.Contains(v1alpha1.SystemDirectories(), p) {
@@ -74,6 +74,14 @@ func checkPoolPath(d *v1alpha1.CSIDriverDeployment) error {
 		if strings.HasPrefix(p+"/", taken+"/") {
 			return invalid(field, "%q lies in %s, a directory of the system that cannot hold a pool; choose another one", p, taken)
 		}
+	}
+	return nil
+}
+
+func checkKubeletDir(d *v1alpha1.CSIDriverDeployment) error {
+	p := d.Spec.KubeletRootDir
+	if p != "" && (!plainPath.MatchString(p) || path.Clean(p) != p) {
+		return invalid("spec.kubeletRootDir", "%q must be an absolute path below the root directory, without . or .., of letters, digits and _.- only", p)
 	}
 	return nil
 }

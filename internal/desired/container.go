@@ -15,9 +15,8 @@ type containerEdit func(*corev1.Container)
 // container is what all containers have in common, then edits.
 func container(name, image string, edits ...containerEdit) corev1.Container {
 	c := corev1.Container{
-		Name:            name,
-		Image:           image,
-		ImagePullPolicy: corev1.PullIfNotPresent,
+		Name:  name,
+		Image: image,
 		// A sidecar says why it ended in its log only.
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 	}
@@ -29,7 +28,7 @@ func container(name, image string, edits ...containerEdit) corev1.Container {
 
 // sidecarContainers are the containers of p's sidecars, all confined alike.
 func sidecarContainers(in inputs, p part, confinement containerEdit) []corev1.Container {
-	settings := sidecar.Settings{HostSocket: pluginDir(in.driver) + "/" + socketFile}
+	settings := sidecar.Settings{HostSocket: in.pluginDir() + "/" + socketFile}
 	list := make([]corev1.Container, 0, len(p.sidecars))
 	for _, s := range p.sidecars {
 		list = append(list, container(s.Name, s.Image(),

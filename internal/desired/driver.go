@@ -18,12 +18,14 @@ const (
 	socketDir  = "/csi"
 	socketFile = "csi.sock"
 	endpoint   = "unix://" + sidecar.SocketPath
-	kubeletDir = "/var/lib/kubelet"
 )
+
+// defaultKubeletDir is where kubelets keep their files unless they are told otherwise.
+const defaultKubeletDir = "/var/lib/kubelet"
 
 // pluginDir is the driver's directory on the node. It holds the socket that
 // kubelet calls and the driver's records of what it mounted.
-func pluginDir(driver string) string { return kubeletDir + "/plugins/" + driver }
+func (in inputs) pluginDir() string { return in.kubeletDir + "/plugins/" + in.driver }
 
 // Names of volumes.
 const (

@@ -4,6 +4,8 @@
 package desired
 
 import (
+	"cmp"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -21,6 +23,9 @@ type inputs struct {
 	version string
 	mode    v1alpha1.BundledMode
 	pool    string
+
+	kubeletDir string
+	images     images
 
 	replicas   int32
 	controller part
@@ -63,11 +68,18 @@ func read(d *v1alpha1.CSIDriverDeployment, f Facts) (inputs, error) {
 	if err != nil {
 		return inputs{}, err
 	}
+	from := readImages(d.Spec.Images)
+	image, err := from.moved(f.PoolDriverImage)
+	if err != nil {
+		return inputs{}, err
+	}
 	return inputs{
+		kubeletDir: cmp.Or(d.Spec.KubeletRootDir, defaultKubeletDir),
+		images:     from,
 		driver:     d.Name,
 		uid:        string(d.UID),
 		namespace:  Namespace(d, f),
-		image:      f.PoolDriverImage,
+		image:      image,
 		version:    f.DriverVersion,
 		mode:       d.Spec.Bundled.Mode,
 		pool:       d.Spec.Bundled.Path,
@@ -111,6 +123,12 @@ func readPart(d *v1alpha1.CSIDriverDeployment, p part, field string, driver v1al
 	}
 	if p.pod, err = decodeFragment(field+".pod", pod); err != nil {
 		return part{}, err
+	}
+	from := readImages(d.Spec.Images)
+	for i, s := range p.sidecars {
+		if p.sidecars[i].Repository, err = from.moved(s.Repository); err != nil {
+			return part{}, err
+		}
 	}
 	return p, nil
 }

@@ -50,6 +50,18 @@ func TestInvalid(t *testing.T) {
 			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Name = strings.Repeat("a", 64) },
 			field: "metadata.name", message: "at most 63 characters; choose a shorter name",
 		},
+		"KubeletRootDirRelative": {
+			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.KubeletRootDir = "var/lib/kubelet" },
+			field: "spec.kubeletRootDir", message: "must be an absolute path below the root directory",
+		},
+		"KubeletRootDirWithDots": {
+			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.KubeletRootDir = "/var/../kubelet" },
+			field: "spec.kubeletRootDir", message: "without . or ..",
+		},
+		"RegistryOfAScheme": {
+			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Images.Registry = "https://m.example.com" },
+			field: "spec.images.registry", message: "is no registry",
+		},
 		"NameEmpty": {
 			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Name = "" },
 			field: "metadata.name", message: "cannot be a CSI driver name",

@@ -30,6 +30,7 @@ func template(in inputs, p part, edits ...podEdit) corev1.PodTemplateSpec {
 	for _, edit := range edits {
 		edit(&t)
 	}
+	in.images.pulled(&t)
 	p.pod.apply(&t.Spec)
 	return t
 }

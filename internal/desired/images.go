@@ -1,0 +1,60 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"cmp"
+	"strings"
+
+	imageref "github.com/distribution/reference"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+)
+
+// images is where images come from and how they are pulled.
+type images struct {
+	registry string // instead of each image's own; empty: that one
+	policy   corev1.PullPolicy
+	secrets  []corev1.LocalObjectReference
+}
+
+func readImages(spec v1alpha1.ImagesSpec) images {
+	i := images{registry: spec.Registry, policy: cmp.Or(spec.PullPolicy, corev1.PullIfNotPresent)}
+	for _, s := range spec.PullSecrets {
+		i.secrets = append(i.secrets, corev1.LocalObjectReference{Name: s.Name})
+	}
+	return i
+}
+
+// moved is the name of an image in the wanted registry: path, tag and digest stay.
+func (i images) moved(image string) (string, error) {
+	if i.registry == "" {
+		return image, nil
+	}
+	named, err := imageref.ParseNormalizedNamed(image)
+	if err != nil {
+		return "", invalid("spec.images.registry", "cannot be put before the image %q: %s", image, err)
+	}
+	text := i.registry + "/" + imageref.Path(named)
+	if tagged, ok := named.(imageref.Tagged); ok {
+		text += ":" + tagged.Tag()
+	}
+	if digested, ok := named.(imageref.Digested); ok {
+		text += "@" + digested.Digest().String()
+	}
+	host, _, _ := strings.Cut(i.registry, "/")
+	if named, err = imageref.ParseNormalizedNamed(text); err != nil || imageref.Domain(named) != host {
+		return "", invalid("spec.images.registry", "%q is no registry: it must be a host with an optional port and path, such as mirror.example.com:5000/k8s", i.registry)
+	}
+	return text, nil
+}
+
+// pulled sets how the images of a pod are pulled.
+func (i images) pulled(t *corev1.PodTemplateSpec) {
+	t.Spec.ImagePullSecrets = i.secrets
+	for n := range t.Spec.Containers {
+		t.Spec.Containers[n].ImagePullPolicy = i.policy
+	}
+}
