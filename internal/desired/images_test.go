@@ -71,6 +71,18 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// TestImageOfTheOperatorsConfiguration: what the operator was told is not checked by any
+// schema.
+func TestImageOfTheOperatorsConfiguration(t *testing.T) {
+	d := smallest()
+	d.Spec.Images.Registry = "m.example.com"
+	_, err := Render(d, Facts{OperatorNamespace: "ns", PoolDriverImage: "Not:An:Image"})
+	var bad *InvalidError
+	if !errors.As(err, &bad) || !strings.Contains(err.Error(), `before the image "Not:An:Image"`) {
+		t.Errorf("error %v, want one that names the image", err)
+	}
+}
+
 // TestKubeletRootDir: wherever the default is, the given directory is.
 func TestKubeletRootDir(t *testing.T) {
 	text := func(dir string) string {
