@@ -35,16 +35,19 @@ func newsworthy(old *metav1.Condition, c metav1.Condition) bool {
 	switch c.Type {
 	case v1alpha1.ConditionSpecValid, v1alpha1.ConditionApplied:
 		return c.Status != metav1.ConditionTrue
-	case v1alpha1.ConditionDeletionBlocked, v1alpha1.ConditionChangeBlocked: // they are not there while they do not hold
-		return true
 	default:
-		return false
+		return isObstacle(c)
 	}
+}
+
+// isObstacle is true for a condition that is there only while it holds, and is bad news.
+func isObstacle(c metav1.Condition) bool {
+	return c.Type == v1alpha1.ConditionDeletionBlocked || c.Type == v1alpha1.ConditionChangeBlocked
 }
 
 func severity(c metav1.Condition) string {
 	good := c.Status == metav1.ConditionTrue
-	if c.Type == v1alpha1.ConditionDeletionBlocked || c.Type == v1alpha1.ConditionChangeBlocked {
+	if isObstacle(c) {
 		good = !good
 	}
 	if good || c.Reason == v1alpha1.ReasonDeleting {

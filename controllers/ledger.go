@@ -93,16 +93,21 @@ func (l *ledger) overlay(d *v1alpha1.CSIDriverDeployment, live objects) (pending
 	entries := l.of(d)
 	for ref, e := range entries {
 		switch {
-		case e.reply == nil:
-		case l.now().Sub(e.at) > settle || shows(live[ref], e.reply):
-			e.reply = nil
-			entries[ref] = e
-		default:
+		case l.ahead(e, live[ref]):
 			live[ref] = e.reply
 			pending = true
+		case e.reply != nil:
+			e.reply = nil
+			entries[ref] = e
 		}
 	}
 	return pending
+}
+
+// ahead tells whether the last answer is newer than what the cache shows, and recent
+// enough to be believed.
+func (l *ledger) ahead(e entry, cached *unstructured.Unstructured) bool {
+	return e.reply != nil && l.now().Sub(e.at) <= settle && !shows(cached, e.reply)
 }
 
 // shows tells whether the cache has an object in the version of a reply, or newer.
@@ -169,11 +174,10 @@ func (l *ledger) forget(uid types.UID) {
 func (l *ledger) latest(d *v1alpha1.CSIDriverDeployment, ref plan.Ref, cached *unstructured.Unstructured) *unstructured.Unstructured {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.of(d)[ref]
-	if e.reply == nil || l.now().Sub(e.at) > settle || shows(cached, e.reply) {
-		return cached
+	if e := l.of(d)[ref]; l.ahead(e, cached) {
+		return e.reply
 	}
-	return e.reply
+	return cached
 }
 
 // drop forgets objects of a driver.

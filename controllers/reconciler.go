@@ -15,7 +15,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -128,18 +127,21 @@ func (r *Reconciler) reconcile(ctx context.Context, d *v1alpha1.CSIDriverDeploym
 	return r.install(ctx, d, everything)
 }
 
-// needsFinalizer is true for a deployment that is managed, and for one of which something
-// is installed: who replaced the whole object has taken our finalizer away.
+// needsFinalizer is true for a deployment that is managed, and for one that lacks it and of
+// which something is installed: who replaced the whole object has taken our finalizer away.
 func (r *Reconciler) needsFinalizer(ctx context.Context, d *v1alpha1.CSIDriverDeployment) (bool, error) {
-	if managed(d) || controllerutil.ContainsFinalizer(d, v1alpha1.Finalizer) {
-		return managed(d), nil
+	if managed(d) {
+		return true, nil
+	}
+	if controllerutil.ContainsFinalizer(d, v1alpha1.Finalizer) {
+		return false, nil // it has it
 	}
 	left, err := r.leftBehind(ctx, d.Name)
 	if err != nil || !left {
 		return false, err
 	}
 	owned, err := r.applier.Owned(ctx, d.Name, desired.Kinds()...) // the cache may be behind a removal
-	return slices.ContainsFunc(owned, func(m metav1.PartialObjectMetadata) bool { return tellsOfDriver(&m) }), err
+	return anyTells(owned), err
 }
 
 // addFinalizer makes sure that nothing is applied for an object that could vanish

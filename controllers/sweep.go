@@ -49,7 +49,7 @@ func (r *Reconciler) sweep(ctx context.Context, driver string) (reconcile.Result
 	}
 	gone := &v1alpha1.CSIDriverDeployment{ObjectMeta: metav1.ObjectMeta{Name: driver}}
 	owned, err := r.applier.Owned(ctx, driver, desired.Kinds()...)
-	if err != nil || !slices.ContainsFunc(owned, func(m metav1.PartialObjectMetadata) bool { return tellsOfDriver(&m) }) {
+	if err != nil || !anyTells(owned) {
 		return reconcile.Result{}, err
 	}
 	for _, m := range ofKinds(owned, "ServiceAccount", "Deployment", "DaemonSet") {
@@ -91,6 +91,10 @@ func (r *Reconciler) leftBehind(ctx context.Context, driver string) (bool, error
 // hold more than the operator may give.
 func tellsOfDriver(labelled client.Object) bool {
 	return labelled.GetObjectKind().GroupVersionKind().Group != rbacv1.GroupName && plan.IsApplied(labelled)
+}
+
+func anyTells(owned []metav1.PartialObjectMetadata) bool {
+	return slices.ContainsFunc(owned, func(m metav1.PartialObjectMetadata) bool { return tellsOfDriver(&m) })
 }
 
 // existsLive asks the API server for a deployment.

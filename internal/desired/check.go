@@ -64,8 +64,8 @@ var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+)+$`)
 func checkPoolPath(d *v1alpha1.CSIDriverDeployment) error {
 	const field = "spec.bundled.path"
 	p := d.Spec.Bundled.Path
-	if !plainPath.MatchString(p) || path.Clean(p) != p {
-		return invalid(field, "%q must be an absolute path below the root directory, without . or .., of letters, digits and _.- only", p)
+	if err := checkPlain(field, p); err != nil {
+		return err
 	}
 	if slices.Contains(v1alpha1.SystemDirectories(), p) {
 		return invalid(field, "%q is a directory of the system; choose one below it that holds nothing but the pool", p)
@@ -79,9 +79,16 @@ func checkPoolPath(d *v1alpha1.CSIDriverDeployment) error {
 }
 
 func checkKubeletDir(d *v1alpha1.CSIDriverDeployment) error {
-	p := d.Spec.KubeletRootDir
-	if p != "" && (!plainPath.MatchString(p) || path.Clean(p) != p) {
-		return invalid("spec.kubeletRootDir", "%q must be an absolute path below the root directory, without . or .., of letters, digits and _.- only", p)
+	if d.Spec.KubeletRootDir == "" {
+		return nil
+	}
+	return checkPlain("spec.kubeletRootDir", d.Spec.KubeletRootDir)
+}
+
+// checkPlain admits what can be a path on the node and in a command line.
+func checkPlain(field, p string) error {
+	if !plainPath.MatchString(p) || path.Clean(p) != p {
+		return invalid(field, "%q must be an absolute path below the root directory, without . or .., of letters, digits and _.- only", p)
 	}
 	return nil
 }
