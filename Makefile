@@ -111,6 +111,7 @@ generate: $(CONTROLLER_GEN) ## Generate deep copies.
 .PHONY: manifests
 manifests: $(CONTROLLER_GEN) ## Generate the CRD and the operator's ClusterRole.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+	go -C hack run ./crd $(CURDIR)/config/crd/bases/*.yaml
 	$(CONTROLLER_GEN) rbac:roleName=csi-operator paths=./controllers/... output:rbac:artifacts:config=config/rbac
 
 .PHONY: golden

@@ -71,7 +71,8 @@ func Containerd() Component {
 	}
 }
 
-// Sidecars are the CSI sidecars that can be built from the Go module proxy.
+// Sidecars are the CSI sidecars that can be built from the Go module proxy, and the
+// snapshot controller.
 func Sidecars() Component {
 	return Component{
 		Name: "sidecars",
@@ -79,6 +80,8 @@ func Sidecars() Component {
 			"github.com/kubernetes-csi/external-attacher/v4/cmd/csi-attacher",
 			"github.com/kubernetes-csi/external-provisioner/v6/cmd/csi-provisioner",
 			"github.com/kubernetes-csi/external-resizer/v2/cmd/csi-resizer",
+			"github.com/kubernetes-csi/external-snapshotter/v8/cmd/csi-snapshotter",
+			"github.com/kubernetes-csi/external-snapshotter/v8/cmd/snapshot-controller",
 		},
 	}
 }

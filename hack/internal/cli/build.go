@@ -22,7 +22,8 @@ func buildCommands() []command {
 			name: "build", arguments: "[--only COMPONENT]", run: runBuild,
 			summary: "build the binaries that are not in the cache yet",
 			detail: `
-Components: kubernetes (etcd, control plane, kubelet, kubectl), containerd, sidecars.
+Components: kubernetes (etcd, control plane, kubelet, kubectl), containerd, sidecars
+(CSI sidecars, snapshot-controller).
 They are kept in $XDG_CACHE_HOME/csi-operator (~/.cache/csi-operator), keyed by their
 sources, pins and compiler; a build that is there already takes no time.
 The folders of the binaries are printed.`,
@@ -34,6 +35,13 @@ The folders of the binaries are printed.`,
 		{
 			name: "bindir", run: runAssets,
 			summary: "print the folder of kubectl and the control plane, for PATH",
+		},
+		{
+			name: "crds", arguments: "snapshots", run: runCRDs,
+			summary: "print the folder of the CustomResourceDefinitions of snapshots",
+			detail: `
+They have the version of csi-snapshotter and snapshot-controller and lie in Go's own
+cache. The folder suits "kubectl apply -k", and envtest.`,
 		},
 		{
 			name: "deps", run: runDeps,
@@ -93,6 +101,27 @@ func runAssets(ctx context.Context, s Streams, arguments []string) error {
 		return err
 	}
 	dir, err := t.builder.Built(ctx, build.Kubernetes())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(s.Out, dir)
+	return nil
+}
+
+func runCRDs(ctx context.Context, s Streams, arguments []string) error {
+	flags := newFlags("crds")
+	root := flags.String("root", ".", "")
+	if err := parse(flags, arguments, 1); err != nil {
+		return err
+	}
+	if flags.Arg(0) != "snapshots" {
+		return usageError{`only those of "snapshots" are known`}
+	}
+	t, err := openTree(s, *root)
+	if err != nil {
+		return err
+	}
+	dir, err := t.builder.SnapshotCRDs(ctx)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ package cli
 import (
 	"bytes"
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -48,6 +50,8 @@ func TestExitCodes(t *testing.T) {
 		"UnknownImage":      {arguments: []string{"image", "build", "x"}, want: exitUsage, says: "livenessprobe"},
 		"UnknownImageVerb":  {arguments: []string{"image", "eat"}, want: exitUsage, says: "eat"},
 		"NotATree":          {arguments: []string{"assets", "--root=/"}, want: exitFailure, says: "working tree"},
+		"NoCRDs":            {arguments: []string{"crds"}, want: exitUsage, says: "are known"},
+		"UnknownCRDs":       {arguments: []string{"crds", "x"}, want: exitUsage, says: `of "snapshots"`},
 		"InitByHand":        {arguments: []string{"node-init"}, want: exitFailure, says: "for the cluster itself"},
 	}
 	for name, tc := range cases {
@@ -79,6 +83,16 @@ func TestKubeconfig(t *testing.T) {
 	code, out, _ := call(t, "kubeconfig", "--state=/some/where")
 	if code != exitOK || out != "/some/where/kubeconfig\n" {
 		t.Errorf("exit code %d, %q", code, out)
+	}
+}
+
+func TestSnapshotCRDs(t *testing.T) {
+	code, out, problems := call(t, "crds", "snapshots")
+	if code != exitOK {
+		t.Fatalf("exit code %d: %s", code, problems)
+	}
+	if _, err := os.Stat(filepath.Join(strings.TrimSuffix(out, "\n"), "kustomization.yaml")); err != nil {
+		t.Errorf("it writes %q: %v", out, err)
 	}
 }
 

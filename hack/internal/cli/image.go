@@ -23,7 +23,8 @@ func imageCommands() []command {
 			detail: `
   build  make the named images, or all, without Docker, and print the path of each
          archive on a line. --third-party builds all but this project's own. Own images
-         have the tag v and the version of internal/version, or of --version.
+         have the tag v and the version of internal/version, or of --version, but for
+         csi-inspector: its version is that of internal/inspect.
          What has not changed is not built again. If the cluster is up and
          --no-load is not given, the images are loaded as well.
   list   print the names of the images that can be built, and their references.
@@ -120,7 +121,11 @@ func listImages(_ context.Context, s Streams, arguments []string) error {
 		return err
 	}
 	for _, recipe := range image.Recipes() {
-		fmt.Fprintf(s.Out, "%-27s%s\n", recipe.Short, recipe.Name(version))
+		name, err := recipe.Name(t.root, version)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.Out, "%-27s%s\n", recipe.Short, name)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -143,9 +144,8 @@ func TestSelect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"registry.k8s.io/pause:3.10", "ghcr.io/csi-operator/csi-operator:v1.2.3"}
-	if diff := cmp.Diff(want, []string{some[0].Name("1.2.3"), some[1].Name("1.2.3")}); diff != "" {
-		t.Errorf("-want, +got:\n%s", diff)
+	if got := shortNames(some); !slices.Equal(got, []string{"pause", "csi-operator"}) {
+		t.Errorf("selected %q", got)
 	}
 	if _, err := Select([]string{"no-such"}); err == nil || !strings.Contains(err.Error(), "livenessprobe") {
 		t.Errorf("error %v does not name the images there are", err)

@@ -16,10 +16,12 @@ type Recipe struct {
 	Short string
 	// ThirdParty images depend on pins only, the others on the working tree.
 	ThirdParty bool
-	// name is the image's whole reference. That of an own image lacks the tag,
-	// which is the version of the working tree.
+	// name is the image's whole reference. That of an own image lacks the tag.
 	name string
-	make func(ctx context.Context, w Workshop, name string) (Image, error)
+	// version tells the version of an own image that has one of its own; nil if it
+	// has the project's.
+	version func(root string) (string, error)
+	make    func(ctx context.Context, w Workshop, name string) (Image, error)
 }
 
 // Recipes returns all images that the cluster, the demo and the tests use.
@@ -31,11 +33,16 @@ func Recipes() []Recipe {
 		{Short: "csi-provisioner", ThirdParty: true, name: sidecars + "csi-provisioner:v6.3.0", make: sidecar("csi-provisioner")},
 		{Short: "csi-attacher", ThirdParty: true, name: sidecars + "csi-attacher:v4.12.0", make: sidecar("csi-attacher")},
 		{Short: "csi-resizer", ThirdParty: true, name: sidecars + "csi-resizer:v2.2.0", make: sidecar("csi-resizer")},
+		{Short: "csi-snapshotter", ThirdParty: true, name: sidecars + "csi-snapshotter:v8.6.0", make: sidecar("csi-snapshotter")},
+		{Short: "snapshot-controller", ThirdParty: true,
+			name: sidecars + "snapshot-controller:v8.6.0", make: sidecar("snapshot-controller")},
 		{Short: "csi-node-driver-registrar", ThirdParty: true,
 			name: sidecars + "csi-node-driver-registrar:v2.17.0", make: standIn("node-driver-registrar")},
 		{Short: "livenessprobe", ThirdParty: true, name: sidecars + "livenessprobe:v2.19.0", make: standIn("livenessprobe")},
 		{Short: "csi-operator", name: own + "csi-operator", make: operator},
 		{Short: "csi-pool-driver", name: own + "csi-pool-driver", make: poolDriver},
+		{Short: "csi-inspector", name: own + "csi-inspector", version: inspectorVersion, make: inspector},
+		{Short: "csi-test-driver", name: own + "csi-test-driver", make: testDriver},
 	}
 }
 
@@ -64,12 +71,19 @@ func shortNames(recipes []Recipe) []string {
 	return names
 }
 
-// Name returns the whole reference of the image at this version, without "v".
-func (r Recipe) Name(version string) string {
+// Name returns the whole reference of the image of the working tree at root, as it
+// is while the project has this version, without "v".
+func (r Recipe) Name(root, version string) (string, error) {
 	if r.ThirdParty {
-		return r.name
+		return r.name, nil
 	}
-	return r.name + ":v" + version
+	if r.version != nil {
+		var err error
+		if version, err = r.version(root); err != nil {
+			return "", err
+		}
+	}
+	return r.name + ":v" + version, nil
 }
 
 func single(name, binary, entrypoint string) Image {
@@ -96,14 +110,14 @@ func sidecar(command string) func(context.Context, Workshop, string) (Image, err
 const nonRoot = "65532"
 
 func operator(ctx context.Context, w Workshop, name string) (Image, error) {
-	binary, err := w.own(ctx, "csi-operator")
+	binary, err := w.own(ctx, "cmd/csi-operator")
 	made := single(name, binary, "/csi-operator")
 	made.User = nonRoot
 	return made, err
 }
 
 func poolDriver(ctx context.Context, w Workshop, name string) (Image, error) {
-	binary, err := w.own(ctx, "csi-pool-driver")
+	binary, err := w.own(ctx, "cmd/csi-pool-driver")
 	if err != nil {
 		return Image{}, err
 	}
@@ -116,6 +130,11 @@ func poolDriver(ctx context.Context, w Workshop, name string) (Image, error) {
 		made.Files[path] = file
 	}
 	return made, nil
+}
+
+func testDriver(ctx context.Context, w Workshop, name string) (Image, error) {
+	binary, err := w.own(ctx, "test/driver")
+	return single(name, binary, "/csi-test-driver"), err
 }
 
 func busybox(ctx context.Context, w Workshop, name string) (Image, error) {

@@ -35,9 +35,12 @@ func NewWorkshop(root, cache, version string, builder *build.Builder, printer *p
 // Build builds the image of the recipe, unless it is there already, and returns
 // the path of its archive.
 func (w Workshop) Build(ctx context.Context, r Recipe) (string, error) {
-	name := r.Name(w.version)
+	name, err := r.Name(w.root, w.version)
+	if err != nil {
+		return "", fmt.Errorf("naming image %q: %w", r.Short, err)
+	}
 	var archive string
-	err := w.printer.Step("image "+name, func() error {
+	err = w.printer.Step("image "+name, func() error {
 		made, err := r.make(ctx, w, name)
 		if err != nil {
 			return err
@@ -51,14 +54,18 @@ func (w Workshop) Build(ctx context.Context, r Recipe) (string, error) {
 	return archive, nil
 }
 
-// own compiles a command of the root module.
-func (w Workshop) own(ctx context.Context, command string) (string, error) {
-	pkg := "cmd/" + command
+// own compiles the command pkg of the root module, with the project's version in it.
+func (w Workshop) own(ctx context.Context, pkg string) (string, error) {
+	const variable = "github.com/csi-operator/csi-operator/internal/version.Version"
+	return w.command(ctx, pkg, "-X "+variable+"="+w.version)
+}
+
+// command compiles the command pkg of the root module.
+func (w Workshop) command(ctx context.Context, pkg, ldflags string) (string, error) {
 	if _, err := os.Stat(filepath.Join(w.root, pkg)); errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("the working tree %q has no command %s yet", w.root, pkg)
 	}
-	const variable = "github.com/csi-operator/csi-operator/internal/version.Version"
-	return w.compile(ctx, ".", pkg, "-X "+variable+"="+w.version)
+	return w.compile(ctx, ".", pkg, ldflags)
 }
 
 // compile builds the command pkg of the module in the folder module of the
