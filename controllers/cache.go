@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -38,19 +39,33 @@ func CacheOptions() (cache.Options, error) {
 		&corev1.Namespace{}:           {Transform: stripMeta},
 	}
 	for _, kind := range desired.Kinds() {
-		o := &unstructured.Unstructured{}
-		o.SetGroupVersionKind(kind)
+		if slices.Contains(desired.OptionalKinds(), kind) {
+			continue // a cache refuses to begin with options for a kind that is not there
+		}
+		o := bare(kind)
 		c := cache.ByObject{Transform: transform(stripOwned), UnsafeDisableDeepCopy: shared}
-		if kind.Group != storagev1.GroupName { // whose names anybody may choose
+		if kind.Kind != "CSIDriver" && !desired.IsClass(kind.Kind) { // whose names anybody may choose
 			c.Label = ours
 		}
 		byObject[o] = c
 	}
 	return cache.Options{
 		ReaderFailOnMissingInformer: true,
-		DefaultTransform:            cache.TransformStripManagedFields(),
+		DefaultTransform:            stripDefault,
 		ByObject:                    byObject,
 	}, nil
+}
+
+// stripDefault is for the optional kinds of objects that the operator applies, and for the
+// CSIDriverDeployments.
+func stripDefault(obj any) (any, error) {
+	if u, ok := obj.(*unstructured.Unstructured); ok && desired.IsClass(u.GetKind()) {
+		return stripOwned(u), nil
+	}
+	if m, ok := obj.(*metav1.PartialObjectMetadata); ok {
+		return stripMeta(m)
+	}
+	return cache.TransformStripManagedFields()(obj)
 }
 
 // transform makes a strip function of one type a transform of a cache. Other
@@ -81,6 +96,7 @@ func identity(o client.Object) metav1.ObjectMeta {
 		UID:               o.GetUID(),
 		ResourceVersion:   o.GetResourceVersion(),
 		Generation:        o.GetGeneration(),
+		CreationTimestamp: o.GetCreationTimestamp(),
 		DeletionTimestamp: o.GetDeletionTimestamp(),
 		Labels:            o.GetLabels(),
 	}

@@ -35,7 +35,7 @@ func TestCacheSelects(t *testing.T) {
 	for o, by := range options.ByObject {
 		kind := o.GetObjectKind().GroupVersionKind().Kind
 		if kind == "" {
-			kind = strings.TrimPrefix(kindOf(o), "*v1.")
+			kind = strings.TrimPrefix(typeOf(o), "*v1.")
 		}
 		labelled[kind] = by.Label != nil && by.Label.Matches(labels.Set{v1alpha1.LabelDeployment: "x"}) && !by.Label.Matches(labels.Set{})
 		if by.Label != nil && !labelled[kind] {
@@ -46,7 +46,7 @@ func TestCacheSelects(t *testing.T) {
 		}
 	}
 	want := map[string]bool{
-		"Pod": true, "Deployment": true, "DaemonSet": true, "ServiceAccount": true,
+		"Pod": true, "Deployment": true, "DaemonSet": true, "StatefulSet": true, "PodDisruptionBudget": true, "ServiceAccount": true, "ConfigMap": true,
 		"Role": true, "RoleBinding": true, "ClusterRole": true, "ClusterRoleBinding": true,
 		"CSIDriver": false, "StorageClass": false, "Namespace": false,
 		"CSINode": false, "PersistentVolume": false, "VolumeAttachment": false,
@@ -100,7 +100,7 @@ func TestTransformsKeepLittle(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out any = tc.in
 			for o, by := range options.ByObject {
-				if _, meta := tc.in.(*metav1.PartialObjectMetadata); kindOf(o) == kindOf(tc.in) || meta && kindOf(o) == kindOf(&corev1.Namespace{}) {
+				if _, meta := tc.in.(*metav1.PartialObjectMetadata); typeOf(o) == typeOf(tc.in) || meta && typeOf(o) == typeOf(&corev1.Namespace{}) {
 					kept, err := by.Transform(tc.in.DeepCopyObject())
 					if err != nil {
 						t.Fatal(err)
@@ -165,7 +165,7 @@ func TestOwnedKeepWhatThePlanReads(t *testing.T) {
 	}
 }
 
-func kindOf(o any) string { return fmt.Sprintf("%T", o) }
+func typeOf(o any) string { return fmt.Sprintf("%T", o) }
 
 func TestPredicates(t *testing.T) {
 	when := metav1.NewTime(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,11 +26,11 @@ import (
 )
 
 // stage is a part of a removal. The next one begins when every object of its
-// kinds and every pod of its component is gone.
+// kinds and every pod of its components is gone.
 type stage struct {
-	kinds     []string
-	component string
-	leases    bool // of the sidecars, which nothing else finds
+	kinds  []string
+	pods   func(component string) bool // nil for none
+	leases bool                        // of the sidecars, which nothing else finds
 }
 
 // stages are the parts of a removal after the classes, in order. The
@@ -39,10 +40,10 @@ type stage struct {
 // there, what is left is found even if nobody remembers the driver.
 func stages() []stage {
 	return []stage{
-		{kinds: []string{"Deployment"}, component: v1alpha1.ComponentController},
-		{kinds: []string{"DaemonSet"}, component: v1alpha1.DefaultNodePool},
+		{kinds: []string{"Deployment", "StatefulSet", "PodDisruptionBudget"}, pods: func(c string) bool { return c == v1alpha1.ComponentController }},
+		{kinds: []string{"DaemonSet"}, pods: func(c string) bool { return c != v1alpha1.ComponentController }},
 		{kinds: []string{"CSIDriver"}},
-		{kinds: []string{"ClusterRoleBinding", "RoleBinding", "ClusterRole", "Role"}, leases: true},
+		{kinds: []string{"ConfigMap", "ClusterRoleBinding", "RoleBinding", "ClusterRole", "Role"}, leases: true},
 		{kinds: []string{"ServiceAccount"}},
 	}
 }
@@ -83,7 +84,7 @@ func (r *Reconciler) remove(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 		return reconcile.Result{}, stuck(d, err)
 	case waiting != "":
 		progress(d, waiting)
-		return reconcile.Result{RequeueAfter: afterWaiting}, r.assess(ctx, d, rowsOf(d))
+		return reconcile.Result{RequeueAfter: afterWaiting}, r.assess(ctx, d, componentsOf(d), rowsOf(d))
 	case !done:
 		return reconcile.Result{}, nil
 	}
@@ -93,8 +94,8 @@ func (r *Reconciler) remove(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 // takeAway deletes, in order, all that a driver has. It is not done as long as it waits
 // for something, or volumes came up meanwhile.
 func (r *Reconciler) takeAway(ctx context.Context, d *v1alpha1.CSIDriverDeployment, owned []metav1.PartialObjectMetadata) (done bool, waiting string, err error) {
-	if classes := ofKinds(owned, "StorageClass"); len(classes) > 0 {
-		left, err := r.delete(ctx, d, classes, "StorageClass")
+	if classes := ofKinds(owned, classKinds()...); len(classes) > 0 {
+		left, err := r.delete(ctx, d, classes, classKinds()...)
 		if err != nil {
 			return false, "", err
 		}
@@ -114,7 +115,19 @@ func (r *Reconciler) takeAway(ctx context.Context, d *v1alpha1.CSIDriverDeployme
 }
 
 func (r *Reconciler) deleteLeases(ctx context.Context, d *v1alpha1.CSIDriverDeployment) error {
-	return r.applier.DeleteLeases(ctx, d.Name, desired.Namespace(d, r.facts))
+	workload := cmp.Or(d.Spec.Controller.WorkloadName, desired.NamesOf(d.Name).Controller)
+	return r.applier.DeleteLeases(ctx, d.Name, desired.Namespace(d, r.facts), workload)
+}
+
+// classKinds are the kinds of classes.
+func classKinds() []string {
+	var kinds []string
+	for _, k := range desired.Kinds() {
+		if desired.IsClass(k.Kind) {
+			kinds = append(kinds, k.Kind)
+		}
+	}
+	return kinds
 }
 
 // release leaves everything of a driver running and gives up the claim on it.
@@ -176,7 +189,7 @@ func (r *Reconciler) removeStages(ctx context.Context, d *v1alpha1.CSIDriverDepl
 				return "", err
 			}
 		}
-		pods, err := r.podsOf(ctx, d.Name, s.component)
+		pods, err := r.podsOf(ctx, d.Name, s.pods)
 		if err != nil {
 			return "", err
 		}
@@ -219,14 +232,14 @@ func (r *Reconciler) delete(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	return left, madeAnew(left)
 }
 
-// podsOf reads live which pods of a component are left; none of no component.
-func (r *Reconciler) podsOf(ctx context.Context, driver, component string) ([]metav1.PartialObjectMetadata, error) {
-	if component == "" {
+// podsOf reads live which pods of the chosen components are left.
+func (r *Reconciler) podsOf(ctx context.Context, driver string, chosen func(component string) bool) ([]metav1.PartialObjectMetadata, error) {
+	if chosen == nil {
 		return nil, nil
 	}
 	pods, err := r.applier.Owned(ctx, driver, corev1.SchemeGroupVersion.WithKind("Pod"))
 	return slices.DeleteFunc(pods, func(p metav1.PartialObjectMetadata) bool {
-		return p.Labels[v1alpha1.LabelComponent] != component
+		return !chosen(p.Labels[v1alpha1.LabelComponent])
 	}), err
 }
 
@@ -262,12 +275,12 @@ func waitingFor(objects []metav1.PartialObjectMetadata, node string) string {
 // volumes work on. Only a class that is gone does not come back: the removal had
 // begun, or somebody wants no new claims.
 func butLostClasses(owned []metav1.PartialObjectMetadata) func(desired.Object) bool {
-	standing := map[string]bool{}
-	for _, m := range ofKinds(owned, "StorageClass") {
-		standing[m.Name] = true
+	standing := map[plan.Ref]bool{}
+	for i := range owned {
+		standing[plan.RefOf(&owned[i])] = true
 	}
 	return func(o desired.Object) bool {
-		return o.Intent.GetKind() != "StorageClass" || standing[o.Intent.GetName()]
+		return !desired.IsClass(o.Intent.GetKind()) || standing[plan.RefOf(o.Intent)]
 	}
 }
 

@@ -150,7 +150,7 @@ func keepsClassesAway(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
 	remove(t, class)
 	await(t, "the rest is counted", func() error {
 		c := meta.FindStatusCondition(refresh(t, d).Status.Conditions, v1alpha1.ConditionApplied)
-		if want := "all 9 objects are as rendered"; c == nil || c.Message != want {
+		if want := "all 10 objects are as rendered"; c == nil || c.Message != want {
 			return fmt.Errorf("Applied is %+v, want %q", c, want)
 		}
 		return nil
@@ -209,7 +209,7 @@ func TestVolumeComesUpDuringRemoval(t *testing.T) {
 	pv := volume(d.Name)
 	create(t, pv)
 	awaitCondition(t, d, v1alpha1.ConditionDeletionBlocked, metav1.ConditionTrue, v1alpha1.ReasonVolumesExist)
-	awaitKinds(t, d, "ServiceAccount", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "CSIDriver", "Deployment", "DaemonSet")
+	awaitKinds(t, d, "ServiceAccount", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "CSIDriver", "Deployment", "DaemonSet", "PodDisruptionBudget")
 	removeUnprotected(t, pv)
 	endPods(t, d, v1alpha1.ComponentController)
 	endPods(t, d, v1alpha1.DefaultNodePool)
@@ -291,7 +291,7 @@ func TestRemovalOfBrokenDrivers(t *testing.T) {
 
 // TestEveryKindHasItsStage: what belongs to no stage would outlive its driver.
 func TestEveryKindHasItsStage(t *testing.T) {
-	staged := []string{"StorageClass"} // before the stages
+	staged := classKinds() // before the stages
 	for _, s := range stages() {
 		staged = append(staged, s.kinds...)
 	}

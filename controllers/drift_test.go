@@ -63,6 +63,7 @@ func drifts() map[string]drift {
 		"Image":           {kind: controllerOf, patch: replace("@/containers/0/image", "example.com/other:v9"), writes: 1},
 		"ImageOfASidecar": {kind: nodeOf, patch: replace("@/containers/1/image", "example.com/other:v9"), writes: 1},
 		"PullPolicy":      {kind: controllerOf, patch: replace("@/containers/0/imagePullPolicy", "Always"), writes: 1},
+		"Budget":          {kind: "PodDisruptionBudget", patch: replace("/spec/maxUnavailable", 7), writes: 1},
 		"Replicas":        {kind: controllerOf, patch: replace("/spec/replicas", 7), writes: 1},
 		"ArgsReplaced":    {kind: controllerOf, patch: replace("@/containers/1/args", []string{"--v=9"}), writes: 1},
 		"ArgAdded":        {kind: nodeOf, patch: add("@/containers/0/args/-", "--v=9"), writes: 1},

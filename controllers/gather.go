@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -18,45 +19,31 @@ import (
 	"github.com/csi-operator/csi-operator/internal/desired"
 	"github.com/csi-operator/csi-operator/internal/health"
 	"github.com/csi-operator/csi-operator/internal/plan"
+	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
 
 // assess judges what runs and keeps the result in the object's status.
-func (r *Reconciler) assess(ctx context.Context, d *v1alpha1.CSIDriverDeployment, rows []desired.Row) error {
+func (r *Reconciler) assess(ctx context.Context, d *v1alpha1.CSIDriverDeployment, components []desired.Component, rows []desired.Row) error {
 	observed, err := r.gather(ctx, d)
 	if err != nil {
 		return err
 	}
-	expect(observed, d.Status.Objects)
-	keep(d, health.Assess(d.Name, rows, observed))
+	keep(d, health.Assess(d.Name, components, rows, observed))
 	return nil
 }
 
 // gather reads, from the cache, all that health looks at.
 func (r *Reconciler) gather(ctx context.Context, d *v1alpha1.CSIDriverDeployment) (health.Observed, error) {
 	var (
-		o          health.Observed
-		controller = &appsv1.Deployment{}
-		nodes      = &appsv1.DaemonSet{}
-		pods       = &corev1.PodList{}
-		csiNodes   = &storagev1.CSINodeList{}
-		namespace  = desired.Namespace(d, r.facts)
-		names      = desired.NamesOf(d.Name)
+		o         = health.Observed{Nodes: map[string]*appsv1.DaemonSet{}}
+		pods      = &corev1.PodList{}
+		csiNodes  = &storagev1.CSINodeList{}
+		namespace = desired.Namespace(d, r.facts)
 	)
-	found, err := r.workload(ctx, d, "Deployment", client.ObjectKey{Namespace: namespace, Name: names.Controller}, controller)
-	if err != nil {
+	if err := r.addWorkloads(ctx, d, &o); err != nil {
 		return o, err
 	}
-	if found {
-		o.Controller = controller
-	}
-	found, err = r.workload(ctx, d, "DaemonSet", client.ObjectKey{Namespace: namespace, Name: names.Node}, nodes)
-	if err != nil {
-		return o, err
-	}
-	if found {
-		o.Nodes = nodes
-	}
-	err = r.client.List(ctx, pods, client.InNamespace(namespace), client.MatchingLabels(desired.Selector(d.Name)))
+	err := r.client.List(ctx, pods, client.InNamespace(namespace), client.MatchingLabels(desired.Selector(d.Name)))
 	if err != nil {
 		return o, fmt.Errorf("listing the pods: %w", err)
 	}
@@ -67,38 +54,82 @@ func (r *Reconciler) gather(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	return o, nil
 }
 
-// workload reads a workload and says whether it is there. The cache keeps the whole
-// object, for the plan.
-func (r *Reconciler) workload(ctx context.Context, d *v1alpha1.CSIDriverDeployment, kind string, key client.ObjectKey, into client.Object) (bool, error) {
-	u := &unstructured.Unstructured{}
-	u.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind(kind))
-	found, err := get(ctx, r.cache, key, u)
-	if err != nil {
-		return false, err
-	}
-	if !found {
-		u = nil
-	}
-	if u = r.ledger.latest(d, plan.Ref{Kind: kind, Namespace: key.Namespace, Name: key.Name}, u); u == nil {
-		return false, nil
-	}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, into); err != nil {
-		return false, fmt.Errorf("reading %s %s: %w", kind, key, err)
-	}
-	return true, nil
-}
-
-// expect makes known which generation of the workloads came of what was applied
-// last: the cache may show an older one, whose status tells of an older template, and
-// others cause newer ones that change nothing.
-func expect(o health.Observed, applied []v1alpha1.ObjectStatus) {
-	for _, a := range applied {
-		switch {
-		case a.Generation == 0:
-		case a.Kind == "Deployment" && o.Controller != nil && o.Controller.UID == a.UID:
-			o.Controller.Generation = a.Generation
-		case a.Kind == "DaemonSet" && o.Nodes != nil && o.Nodes.UID == a.UID:
-			o.Nodes.Generation = a.Generation
+// addWorkloads reads the workloads of a driver. The cache keeps the whole objects, for the
+// plan.
+func (r *Reconciler) addWorkloads(ctx context.Context, d *v1alpha1.CSIDriverDeployment, o *health.Observed) error {
+	for _, kind := range desired.KindsNamed("Deployment", "StatefulSet", "DaemonSet") {
+		labelled, err := r.labelled(ctx, d.Name, kind)
+		if err != nil {
+			return err
+		}
+		cached := objects{}
+		for i := range labelled {
+			cached[plan.RefOf(&labelled[i])] = &labelled[i]
+		}
+		for _, u := range r.ledger.newest(d, kind.Kind, cached) {
+			if err := addTo(o, expected(u, d.Status.Objects)); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
+}
+
+// addTo puts a workload where health looks for it.
+func addTo(o *health.Observed, u *unstructured.Unstructured) error {
+	var typed any
+	switch u.GetKind() {
+	case "Deployment":
+		o.Controller = &appsv1.Deployment{}
+		typed = o.Controller
+	case "StatefulSet":
+		o.StatefulSet = &appsv1.StatefulSet{}
+		typed = o.StatefulSet
+	default:
+		pool := &appsv1.DaemonSet{}
+		o.Nodes[u.GetLabels()[v1alpha1.LabelComponent]] = pool
+		typed = pool
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, typed); err != nil {
+		return fmt.Errorf("reading %s: %w", plan.RefOf(u), err)
+	}
+	return nil
+}
+
+// expected is a workload with the generation that came of what was applied last: the
+// cache may show an older one, whose status tells of an older template, and others cause
+// newer ones that change nothing.
+func expected(u *unstructured.Unstructured, applied []v1alpha1.ObjectStatus) *unstructured.Unstructured {
+	for _, a := range applied {
+		if a.Generation != 0 && a.UID == u.GetUID() {
+			u = u.DeepCopy()
+			u.SetGeneration(a.Generation)
+		}
+	}
+	return u
+}
+
+// componentsOf are the components of which the status tells, for a spec that cannot be
+// rendered: they still run.
+func componentsOf(d *v1alpha1.CSIDriverDeployment) []desired.Component {
+	var list []desired.Component
+	for _, s := range d.Status.Sidecars {
+		at := slices.IndexFunc(list, func(c desired.Component) bool { return c.Name == s.Component })
+		if at < 0 {
+			at = len(list)
+			list = append(list, desired.Component{Name: s.Component, Kind: kindOf(d, s.Component)})
+		}
+		list[at].Registers = list[at].Registers || s.Name == sidecar.RegistrarContainer
+	}
+	return list
+}
+
+func kindOf(d *v1alpha1.CSIDriverDeployment, component string) string {
+	if component != v1alpha1.ComponentController {
+		return "DaemonSet"
+	}
+	if slices.ContainsFunc(d.Status.Objects, func(o v1alpha1.ObjectStatus) bool { return o.Kind == "StatefulSet" }) {
+		return "StatefulSet"
+	}
+	return "Deployment"
 }

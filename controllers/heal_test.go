@@ -45,15 +45,16 @@ func TestEditedFieldsAreHealed(t *testing.T) {
 		path  []string
 		value any
 	}{
-		"ServiceAccount":     {[]string{"automountServiceAccountToken"}, nil},
-		"ClusterRole":        {[]string{"rules"}, []any{}},
-		"ClusterRoleBinding": {[]string{"subjects"}, []any{}},
-		"Role":               {[]string{"rules"}, []any{}},
-		"RoleBinding":        {[]string{"subjects"}, []any{}},
-		"CSIDriver":          {[]string{"spec", "podInfoOnMount"}, true},
-		"Deployment":         {[]string{"spec", "replicas"}, int64(5)},
-		"DaemonSet":          {[]string{"spec", "template", "spec", "priorityClassName"}, "system-cluster-critical"},
-		"StorageClass":       {[]string{"allowVolumeExpansion"}, false},
+		"ServiceAccount":      {[]string{"automountServiceAccountToken"}, nil},
+		"ClusterRole":         {[]string{"rules"}, []any{}},
+		"ClusterRoleBinding":  {[]string{"subjects"}, []any{}},
+		"Role":                {[]string{"rules"}, []any{}},
+		"RoleBinding":         {[]string{"subjects"}, []any{}},
+		"CSIDriver":           {[]string{"spec", "podInfoOnMount"}, true},
+		"Deployment":          {[]string{"spec", "replicas"}, int64(5)},
+		"DaemonSet":           {[]string{"spec", "template", "spec", "priorityClassName"}, "system-cluster-critical"},
+		"PodDisruptionBudget": {[]string{"spec", "maxUnavailable"}, int64(5)},
+		"StorageClass":        {[]string{"allowVolumeExpansion"}, false},
 	}
 	for _, o := range owned(t, d.Name) {
 		edit, ok := edits[o.GetKind()]

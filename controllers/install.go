@@ -23,7 +23,7 @@ func everything(desired.Object) bool { return true }
 // install renders, applies the objects that are chosen, and assesses.
 func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeployment, chosen func(desired.Object) bool) (reconcile.Result, error) {
 	d.Status.Namespace = desired.Namespace(d, r.facts)
-	set, err := r.render(ctx, d)
+	set, said, err := r.render(ctx, d)
 	var invalid *desired.InvalidError
 	if err != nil && !errors.As(err, &invalid) {
 		return reconcile.Result{}, err
@@ -33,13 +33,21 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 		markSpecInvalidApplied(d)
 		markChangeBlocked(d, nil)
 		d.Status.Plan = nil
-		return reconcile.Result{}, r.assess(ctx, d, rowsOf(d))
+		var again reconcile.Result
+		if len(set.Objects) > 0 { // it waits for what another one has
+			again.RequeueAfter = afterRefusal
+		}
+		return again, r.assess(ctx, d, componentsOf(d), rowsOf(d))
 	}
 	again, applyErr := r.execute(ctx, d, filter(set, chosen))
 	if managed(d) && anyApplied(d) {
-		d.Status.Driver = driverStatus(set)
+		driverStatus(d, set)
+		d.Status.HostPorts = set.Ports
 	}
-	if err := r.assess(ctx, d, set.Rows); err != nil {
+	keepDiscovery(d, set.Discovery, said)
+	markCapabilities(d, set.Discovery, said)
+	markClasses(d, set)
+	if err := r.assess(ctx, d, set.Components, set.Rows); err != nil {
 		return reconcile.Result{}, errors.Join(applyErr, err)
 	}
 	result, err := afterApply(applyErr)
@@ -87,16 +95,18 @@ func managed(d *v1alpha1.CSIDriverDeployment) bool {
 }
 
 // render returns what is to be there; a desired.InvalidError tells the author
-// of the object what to change.
-func (r *Reconciler) render(ctx context.Context, d *v1alpha1.CSIDriverDeployment) (desired.Set, error) {
-	set, err := desired.Render(d, r.facts)
+// of the object what to change, also where it stands against another deployment.
+// The answer is what the driver said of its capabilities, if it was asked.
+func (r *Reconciler) render(ctx context.Context, d *v1alpha1.CSIDriverDeployment) (desired.Set, answer, error) {
+	facts, said, err := r.factsOf(ctx, d)
 	if err != nil {
-		return desired.Set{}, err
+		return desired.Set{}, said, err
 	}
-	if err := r.admit(ctx, d); err != nil {
-		return desired.Set{}, err
+	set, err := desired.Render(d, facts)
+	if err != nil {
+		return desired.Set{}, said, err
 	}
-	return set, nil
+	return set, said, r.admit(ctx, d, set)
 }
 
 func (r *Reconciler) apply(ctx context.Context, p plan.Plan) (apply.Report, error) {
@@ -185,13 +195,14 @@ func rowsOf(d *v1alpha1.CSIDriverDeployment) []desired.Row {
 	return rows
 }
 
-func driverStatus(set desired.Set) v1alpha1.DriverStatus {
-	s := v1alpha1.DriverStatus{Name: set.Driver}
+// driverStatus tells what runs as the driver, but for what it says of itself.
+func driverStatus(d *v1alpha1.CSIDriverDeployment, set desired.Set) {
+	s := &d.Status.Driver
+	s.Name = set.Driver
 	for _, row := range set.Rows {
 		if row.Name == v1alpha1.DriverContainer {
 			s.Image, s.Version = row.Image, row.Version
 			break
 		}
 	}
-	return s
 }

@@ -29,6 +29,7 @@ func TestInstall(t *testing.T) {
 		"ClusterRoleBinding/" + names.Controller,
 		"DaemonSet/" + names.Node,
 		"Deployment/" + names.Controller,
+		"PodDisruptionBudget/" + names.Controller,
 		"Role/" + names.Controller,
 		"RoleBinding/" + names.Controller,
 		"ServiceAccount/" + names.Controller,
@@ -151,8 +152,8 @@ func TestImmutableClassIsToldAndTheRestApplied(t *testing.T) {
 	if got := deployment(t, d); *got.Spec.Replicas != 3 {
 		t.Errorf("replicas %d, want 3", *got.Spec.Replicas)
 	}
-	if got := len(owned(t, d.Name)); got != 11 {
-		t.Errorf("%d objects, want 11 with the new class", got)
+	if got := len(owned(t, d.Name)); got != 12 {
+		t.Errorf("%d objects, want 12 with the new class", got)
 	}
 
 	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) { s.StorageClasses[0].Parameters = nil })

@@ -169,13 +169,15 @@ func (l *ledger) forget(uid types.UID) {
 	delete(l.outdated, uid)
 }
 
-// latest is the answer to the last write of an object where the cache does not show
-// that yet, else what the cache shows, which may be nil.
-func (l *ledger) latest(d *v1alpha1.CSIDriverDeployment, ref plan.Ref, cached *unstructured.Unstructured) *unstructured.Unstructured {
+// newest are the objects of a kind as the cache shows them, or as they were in the answer
+// to the last write where the cache does not show that yet.
+func (l *ledger) newest(d *v1alpha1.CSIDriverDeployment, kind string, cached map[plan.Ref]*unstructured.Unstructured) map[plan.Ref]*unstructured.Unstructured {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if e := l.of(d)[ref]; l.ahead(e, cached) {
-		return e.reply
+	for ref, e := range l.of(d) {
+		if ref.Kind == kind && l.ahead(e, cached[ref]) {
+			cached[ref] = e.reply
+		}
 	}
 	return cached
 }

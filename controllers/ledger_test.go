@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -63,8 +64,9 @@ func TestLedgerBridgesTheCache(t *testing.T) {
 			if tc.cached != nil {
 				live[ref] = tc.cached
 			}
-			if latest := l.latest(d, ref, tc.cached); (latest == nil) != (tc.want == "") || latest != nil && latest.GetResourceVersion() != tc.want {
-				t.Errorf("latest is %v, want version %q", latest, tc.want)
+			newest := l.newest(d, ref.Kind, maps.Clone(live))[ref]
+			if (newest == nil) != (tc.want == "") || newest != nil && newest.GetResourceVersion() != tc.want {
+				t.Errorf("the newest is %v, want version %q", newest, tc.want)
 			}
 			pending := l.overlay(d, live)
 			got := ""

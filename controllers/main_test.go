@@ -12,10 +12,12 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -176,10 +178,20 @@ func startOperator(edits ...func(*manager.Options)) (*operator, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	o.client, o.cancel = mgr.GetClient(), cancel
 	go func() { o.done <- mgr.Start(ctx) }()
-	if !mgr.GetCache().WaitForCacheSync(ctx) {
-		return nil, errors.New("the operator's cache did not fill")
-	}
-	return o, nil
+	return o, o.awaitCache(ctx)
+}
+
+// awaitCache waits until the operator watches every kind that it applies: a read of
+// another one is refused.
+func (o *operator) awaitCache(ctx context.Context) error {
+	return wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		for _, kind := range o.reconciler.optional.kinds() {
+			if _, err := o.reconciler.labelled(ctx, "none", kind); err != nil {
+				return false, nil //nolint:nilerr // not yet
+			}
+		}
+		return true, nil
+	})
 }
 
 func (o *operator) stop() error {

@@ -32,7 +32,7 @@ func TestPlanOnly(t *testing.T) {
 	create(t, d)
 	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonPlanOnly)
 	now := refresh(t, d)
-	if now.Status.Plan == nil || len(now.Status.Plan.Changes) != 10 {
+	if now.Status.Plan == nil || len(now.Status.Plan.Changes) != 11 {
 		t.Fatalf("plan: %+v", now.Status.Plan)
 	}
 	for _, c := range now.Status.Plan.Changes {

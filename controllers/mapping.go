@@ -49,11 +49,14 @@ func (r *Reconciler) toClaimants(wants func(*v1alpha1.CSIDriverDeployment, strin
 
 func wantsDriver(d *v1alpha1.CSIDriverDeployment, name string) bool { return d.Name == name }
 
+// wantsClass tells whether a driver has a class of that name, of whatever kind.
 func wantsClass(d *v1alpha1.CSIDriverDeployment, name string) bool {
-	if d.Spec.StorageClasses == nil {
-		return d.Name == name
-	}
-	return slices.ContainsFunc(d.Spec.StorageClasses, func(c v1alpha1.StorageClass) bool { return c.Name == name })
+	spec := d.Spec
+	return spec.StorageClasses == nil && d.Name == name ||
+		slices.ContainsFunc(spec.StorageClasses, func(c v1alpha1.StorageClass) bool { return c.Name == name }) ||
+		slices.ContainsFunc(spec.VolumeSnapshotClasses, func(c v1alpha1.VolumeSnapshotClass) bool { return c.Name == name }) ||
+		slices.ContainsFunc(spec.VolumeGroupSnapshotClasses, func(c v1alpha1.VolumeGroupSnapshotClass) bool { return c.Name == name }) ||
+		slices.ContainsFunc(spec.VolumeAttributesClasses, func(c v1alpha1.VolumeAttributesClass) bool { return c.Name == name })
 }
 
 // toResidents maps a namespace to the drivers whose pods are to be there.

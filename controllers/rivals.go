@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -17,17 +18,17 @@ import (
 	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
-// admissions are the deployments that this process let in. Their status tells
-// it too, but only after they were applied and only when the cache shows it.
+// admissions are the deployments that this process let in, with the ports that they take
+// on nodes. Their status tells it too, but only after they were applied and only when the
+// cache shows it.
 type admissions struct {
 	mu   sync.Mutex
-	uids map[types.UID]bool
+	uids map[types.UID][]v1alpha1.HostPort
 }
 
-// admit refuses a deployment whose sidecars would take the leader Leases of
-// another one: a.b and a-b have Leases of the same names, and in one namespace
-// the sidecars of one of them would wait for ever.
-func (r *Reconciler) admit(ctx context.Context, d *v1alpha1.CSIDriverDeployment) error {
+// admit refuses a deployment that would take from another one what only one can have:
+// the leader Leases of its sidecars, or a port on the nodes.
+func (r *Reconciler) admit(ctx context.Context, d *v1alpha1.CSIDriverDeployment, set desired.Set) error {
 	r.admitted.mu.Lock() // from the look at the others to the decision
 	defer r.admitted.mu.Unlock()
 	list := &v1alpha1.CSIDriverDeploymentList{}
@@ -36,20 +37,42 @@ func (r *Reconciler) admit(ctx context.Context, d *v1alpha1.CSIDriverDeployment)
 	}
 	for i := range list.Items {
 		other := &list.Items[i]
-		if r.rivals(d, other) && r.admitted.precedes(other, d) {
-			return &desired.InvalidError{Field: "metadata.name", Message: fmt.Sprintf(
-				"the sidecars would share leader Leases with those of %s %q, which came first in namespace %q; choose another name or another namespace",
-				v1alpha1.Kind, other.Name, desired.Namespace(d, r.facts))}
+		if problem := r.collision(d, set.Ports, other); problem != nil && r.admitted.precedes(other, d) {
+			return problem
 		}
 	}
 	if managed(d) {
-		r.admitted.add(d.UID)
+		r.admitted.add(d.UID, set.Ports)
 	}
 	return nil
 }
 
-// rivals says whether two deployments' sidecars would share a Lease.
-func (r *Reconciler) rivals(a, b *v1alpha1.CSIDriverDeployment) bool {
+// collision is what two deployments cannot both have; nil for nothing. a.b and a-b have
+// Leases of the same names: in one namespace the sidecars of one of them would wait for
+// ever.
+func (r *Reconciler) collision(d *v1alpha1.CSIDriverDeployment, ports []v1alpha1.HostPort, other *v1alpha1.CSIDriverDeployment) error {
+	if r.shareLeases(d, other) {
+		return &desired.InvalidError{Field: "metadata.name", Message: fmt.Sprintf(
+			"the sidecars would share leader Leases with those of %s %q, which came first in namespace %q; choose another name or another namespace",
+			v1alpha1.Kind, other.Name, desired.Namespace(d, r.facts))}
+	}
+	if d.Name == other.Name {
+		return nil
+	}
+	for _, mine := range ports {
+		for _, theirs := range r.admitted.portsOf(other) {
+			if mine.Port == theirs.Port {
+				return &desired.InvalidError{Field: "spec", Message: fmt.Sprintf(
+					"%s of %s would take port %d of the nodes, which %s of %s %q has; give it another one, such as by --http-endpoint in extraArgs",
+					mine.Container, mine.Component, mine.Port, theirs.Container, v1alpha1.Kind, other.Name)}
+			}
+		}
+	}
+	return nil
+}
+
+// shareLeases says whether two deployments' sidecars would share a Lease.
+func (r *Reconciler) shareLeases(a, b *v1alpha1.CSIDriverDeployment) bool {
 	if a.Name == b.Name || desired.Namespace(a, r.facts) != desired.Namespace(b, r.facts) {
 		return false
 	}
@@ -75,14 +98,20 @@ func (a *admissions) precedes(one, other *v1alpha1.CSIDriverDeployment) bool {
 
 // installed says whether objects of a deployment may be in the cluster.
 func (a *admissions) installed(d *v1alpha1.CSIDriverDeployment) bool {
-	return d.Status.Driver.Name != "" || a.uids[d.UID]
+	_, admitted := a.uids[d.UID]
+	return d.Status.Driver.Name != "" || admitted
 }
 
-func (a *admissions) add(uid types.UID) {
+func (a *admissions) add(uid types.UID, ports []v1alpha1.HostPort) {
 	if a.uids == nil {
-		a.uids = map[types.UID]bool{}
+		a.uids = map[types.UID][]v1alpha1.HostPort{}
 	}
-	a.uids[uid] = true
+	a.uids[uid] = ports
+}
+
+// portsOf are those that a deployment has, or had when it was last looked at.
+func (a *admissions) portsOf(d *v1alpha1.CSIDriverDeployment) []v1alpha1.HostPort {
+	return slices.Concat(a.uids[d.UID], d.Status.HostPorts)
 }
 
 // forget ends an admission when nothing of the deployment is left.
@@ -92,8 +121,8 @@ func (a *admissions) forget(uid types.UID) {
 	delete(a.uids, uid)
 }
 
-// toRivals maps a deployment that is gone to those that waited for its Leases, and
-// forgets it.
+// toRivals maps a deployment that is gone to those that may have waited for what it had,
+// and forgets it.
 func (r *Reconciler) toRivals(ctx context.Context, o client.Object) []reconcile.Request {
 	gone, ok := o.(*v1alpha1.CSIDriverDeployment)
 	if !ok {
@@ -101,7 +130,9 @@ func (r *Reconciler) toRivals(ctx context.Context, o client.Object) []reconcile.
 	}
 	r.admitted.forget(gone.UID)
 	r.ledger.forget(gone.UID)
-	return r.toDrivers(ctx, func(d *v1alpha1.CSIDriverDeployment) bool { return r.rivals(d, gone) })
+	return r.toDrivers(ctx, func(d *v1alpha1.CSIDriverDeployment) bool {
+		return r.shareLeases(d, gone) || len(gone.Status.HostPorts) > 0 && meta.IsStatusConditionFalse(d.Status.Conditions, v1alpha1.ConditionSpecValid)
+	})
 }
 
 func onlyPlans(d *v1alpha1.CSIDriverDeployment) bool {

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
 // rival is one of the deployments a-b and a.b, whose Leases have one name.
@@ -50,7 +51,7 @@ func TestWhoStays(t *testing.T) {
 				r := &Reconciler{client: fake.NewClientBuilder().WithScheme(cluster.Scheme()).WithObjects(tc.dash, tc.dot).Build(), facts: facts}
 				var stay []string
 				for _, d := range asked {
-					if err := r.admit(t.Context(), d); err == nil {
+					if err := r.admit(t.Context(), d, desired.Set{}); err == nil {
 						stay = append(stay, d.Name)
 					}
 				}
@@ -69,23 +70,52 @@ func TestAdmittedBeforeItsStatusSaysSo(t *testing.T) {
 	dot, dash := rival("a.b", now, false), rival("a-b", now, false)
 	server := fake.NewClientBuilder().WithScheme(cluster.Scheme()).WithObjects(dot).Build()
 	r := &Reconciler{client: server, facts: facts}
-	if err := r.admit(t.Context(), dot); err != nil {
+	if err := r.admit(t.Context(), dot, desired.Set{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := server.Create(t.Context(), dash); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.admit(t.Context(), dash); err == nil || !strings.Contains(err.Error(), `"a.b", which came first`) {
+	if err := r.admit(t.Context(), dash, desired.Set{}); err == nil || !strings.Contains(err.Error(), `"a.b", which came first`) {
 		t.Errorf("the second one: %v", err)
 	}
-	if err := r.admit(t.Context(), dot); err != nil {
+	if err := r.admit(t.Context(), dot, desired.Set{}); err != nil {
 		t.Errorf("the first one lost its place: %v", err)
 	}
 	if err := server.Delete(t.Context(), dot); err != nil {
 		t.Fatal(err)
 	}
 	r.admitted.forget(dot.UID)
-	if err := r.admit(t.Context(), dash); err != nil {
+	if err := r.admit(t.Context(), dash, desired.Set{}); err != nil {
 		t.Errorf("after the first one has gone: %v", err)
+	}
+}
+
+// TestOnePortForOne: two drivers cannot both listen at one port of the nodes.
+func TestOnePortForOne(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	at := func(port int32) desired.Set {
+		return desired.Set{Ports: []v1alpha1.HostPort{{Component: "node", Container: "livenessprobe", Port: port}}}
+	}
+	first, second := rival("first", now, false), rival("second", now.Add(time.Second), false)
+	server := fake.NewClientBuilder().WithScheme(cluster.Scheme()).WithObjects(first, second).Build()
+	r := &Reconciler{client: server, facts: facts}
+	if err := r.admit(t.Context(), first, at(29652)); err != nil {
+		t.Fatal(err)
+	}
+	want := `spec: livenessprobe of node would take port 29652 of the nodes, which livenessprobe of CSIDriverDeployment "first" has; give it another one`
+	if err := r.admit(t.Context(), second, at(29652)); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("the second one: %v\nwant %s", err, want)
+	}
+	if err := r.admit(t.Context(), second, at(29653)); err != nil {
+		t.Errorf("with another port: %v", err)
+	}
+	r = &Reconciler{client: server, facts: facts} // a new process, which knows what status says
+	first.Status.Driver.Name, first.Status.HostPorts = first.Name, at(29653).Ports
+	if err := server.Update(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.admit(t.Context(), second, at(29653)); err == nil {
+		t.Error("the status of the first one does not count")
 	}
 }

@@ -5,11 +5,11 @@ package controllers
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/util/workqueue"
@@ -61,6 +61,7 @@ func newReconciler(mgr manager.Manager, facts desired.Facts) *Reconciler {
 		applier:  apply.New(mgr.GetClient(), mgr.GetAPIReader()),
 		recorder: mgr.GetEventRecorder(name),
 		facts:    facts,
+		optional: newOptional(mgr),
 	}
 }
 
@@ -75,26 +76,28 @@ func (r *Reconciler) addTo(mgr manager.Manager) error {
 		})
 	r.watchOwned(b)
 	r.watchOthers(b)
-	if err := b.Complete(reconcile.Func(r.reconcileByName)); err != nil {
+	main, err := b.Build(reconcile.Func(r.reconcileByName))
+	if err != nil {
 		return fmt.Errorf("adding the controller: %w", err)
 	}
-	return nil
+	return r.watchOptional(mgr, main)
 }
 
 // watchOwned brings back what is taken away or edited, and tells how it does.
 func (r *Reconciler) watchOwned(b *builder.Builder) {
 	owner := handler.EnqueueRequestsFromMapFunc(toOwner)
 	for _, kind := range desired.Kinds() {
+		if slices.Contains(desired.OptionalKinds(), kind) {
+			continue // see optional
+		}
 		mapped := owner
-		switch kind.Kind {
-		case "CSIDriver":
+		switch {
+		case kind.Kind == "CSIDriver":
 			mapped = handler.EnqueueRequestsFromMapFunc(r.toClaimants(wantsDriver))
-		case "StorageClass":
+		case desired.IsClass(kind.Kind):
 			mapped = handler.EnqueueRequestsFromMapFunc(r.toClaimants(wantsClass))
 		}
-		o := &unstructured.Unstructured{}
-		o.SetGroupVersionKind(kind)
-		b.Watches(o, mapped, builder.WithPredicates(r.noticed()))
+		b.Watches(bare(kind), mapped, builder.WithPredicates(r.noticed()))
 	}
 	b.Watches(&corev1.Pod{}, owner, builder.WithPredicates(altered()))
 }

@@ -10,16 +10,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
-	"github.com/csi-operator/csi-operator/internal/health"
 )
 
 func TestCrashingContainer(t *testing.T) {
@@ -97,33 +96,32 @@ func TestRolloutIsNotReady(t *testing.T) {
 // TestGenerationOfTheLastApply counts: the cache may be behind it, and others may
 // cause later ones.
 func TestGenerationOfTheLastApply(t *testing.T) {
-	observed := func(generation int64) health.Observed {
-		about := metav1.ObjectMeta{Generation: generation}
-		return health.Observed{Controller: &appsv1.Deployment{ObjectMeta: about}, Nodes: &appsv1.DaemonSet{ObjectMeta: about}}
-	}
-	applied := func(controller, nodes int64) []v1alpha1.ObjectStatus {
-		return []v1alpha1.ObjectStatus{{Kind: "Deployment", Generation: controller}, {Kind: "DaemonSet", Generation: nodes}, {Kind: "Role"}}
+	applied := func(generation int64) []v1alpha1.ObjectStatus {
+		return []v1alpha1.ObjectStatus{{Kind: "Role", UID: "b", Generation: 7}, {Kind: "Deployment", UID: "a", Generation: generation}}
 	}
 	cases := map[string]struct {
-		applied           []v1alpha1.ObjectStatus
-		controller, nodes int64
+		applied []v1alpha1.ObjectStatus
+		want    int64
 	}{
-		"NothingApplied": {nil, 3, 3},
-		"NotCounted":     {applied(0, 0), 3, 3},
-		"CacheIsBehind":  {applied(4, 5), 4, 5},
-		"OthersWereAtIt": {applied(2, 1), 2, 1},
-		"MadeAnew":       {[]v1alpha1.ObjectStatus{{Kind: "Deployment", Generation: 9, UID: "old"}}, 3, 3},
+		"NothingApplied": {nil, 3},
+		"NotCounted":     {applied(0), 3},
+		"CacheIsBehind":  {applied(4), 4},
+		"OthersWereAtIt": {applied(2), 2},
+		"MadeAnew":       {[]v1alpha1.ObjectStatus{{Kind: "Deployment", Generation: 9, UID: "old"}}, 3},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			o := observed(3)
-			expect(o, tc.applied)
-			if c, n := o.Controller.Generation, o.Nodes.Generation; c != tc.controller || n != tc.nodes {
-				t.Errorf("generations %d and %d, want %d and %d", c, n, tc.controller, tc.nodes)
+			cached := &unstructured.Unstructured{}
+			cached.SetUID("a")
+			cached.SetGeneration(3)
+			if got := expected(cached, tc.applied).GetGeneration(); got != tc.want {
+				t.Errorf("generation %d, want %d", got, tc.want)
+			}
+			if cached.GetGeneration() != 3 {
+				t.Error("the cache was written to")
 			}
 		})
 	}
-	expect(health.Observed{}, applied(1, 1)) // not in the cache yet
 }
 
 func TestUnregisteredNodes(t *testing.T) {

@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -14,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/desired"
 	"github.com/csi-operator/csi-operator/internal/health"
 )
 
@@ -66,8 +68,10 @@ func firstUnmet(d *v1alpha1.CSIDriverDeployment) *metav1.Condition {
 		v1alpha1.ConditionSpecValid,
 		v1alpha1.ConditionApplied,
 		v1alpha1.ConditionControllerAvailable,
+		v1alpha1.ConditionCapabilitiesMatch,
 		v1alpha1.ConditionNodesRegistered,
 		v1alpha1.ConditionSidecarsHealthy,
+		v1alpha1.ConditionClassesInSync,
 	} {
 		c := meta.FindStatusCondition(d.Status.Conditions, t)
 		if c == nil || c.ObservedGeneration != d.Generation {
@@ -109,6 +113,19 @@ func markSpecValid(d *v1alpha1.CSIDriverDeployment, err error) {
 	}
 	if err != nil {
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonInvalid, err.Error()
+	}
+	mark(d, c)
+}
+
+// markClasses tells which classes wait for kinds that the cluster does not have.
+func markClasses(d *v1alpha1.CSIDriverDeployment, set desired.Set) {
+	c := metav1.Condition{
+		Type: v1alpha1.ConditionClassesInSync, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonServed,
+		Message: "the cluster has every kind of class that the spec asks for",
+	}
+	if len(set.Unserved) > 0 {
+		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonKindMissing
+		c.Message = fmt.Sprintf("waiting for the CustomResourceDefinitions of %s", strings.Join(set.Unserved, ", "))
 	}
 	mark(d, c)
 }

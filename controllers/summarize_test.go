@@ -23,7 +23,7 @@ import (
 func TestSummarize(t *testing.T) {
 	all := []string{
 		v1alpha1.ConditionSpecValid, v1alpha1.ConditionApplied, v1alpha1.ConditionControllerAvailable,
-		v1alpha1.ConditionNodesRegistered, v1alpha1.ConditionSidecarsHealthy,
+		v1alpha1.ConditionCapabilitiesMatch, v1alpha1.ConditionNodesRegistered, v1alpha1.ConditionSidecarsHealthy, v1alpha1.ConditionClassesInSync,
 	}
 	with := func(bad ...string) (out []metav1.Condition) {
 		for _, kind := range all {
@@ -55,7 +55,7 @@ func TestSummarize(t *testing.T) {
 			conditions: with(v1alpha1.ConditionSidecarsHealthy, v1alpha1.ConditionApplied),
 			want:       ready{"False", "NotReady", "Applied: bad Applied"},
 		},
-		"MissingIsNotTrue": {conditions: with()[:4], want: ready{"False", "NotReady", "SidecarsHealthy: not known yet"}},
+		"MissingIsNotTrue": {conditions: with()[:5], want: ready{"False", "NotReady", "SidecarsHealthy: not known yet"}},
 		"OfAnOlderSpec":    {conditions: old, want: ready{"False", "NotReady", "ControllerAvailable: not known yet"}},
 		"Deleted":          {conditions: with(), deleted: &when, want: ready{"False", "Deleting", "the driver's objects are being removed"}},
 		"Blocked":          {conditions: append(with(), blocked), deleted: &when, want: ready{"False", "Deleting", "3 volumes"}},

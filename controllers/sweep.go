@@ -52,7 +52,7 @@ func (r *Reconciler) sweep(ctx context.Context, driver string) (reconcile.Result
 	if err != nil || !anyTells(owned) {
 		return reconcile.Result{}, err
 	}
-	for _, m := range ofKinds(owned, "ServiceAccount", "Deployment", "DaemonSet") {
+	for _, m := range ofKinds(owned, "ServiceAccount", "Deployment", "StatefulSet", "DaemonSet") {
 		gone.Spec.Namespace = m.Namespace
 	}
 	logger := log.FromContext(ctx).WithValues("objects", len(owned))
@@ -74,7 +74,7 @@ func (r *Reconciler) sweep(ctx context.Context, driver string) (reconcile.Result
 
 // leftBehind tells whether the cache has an object that tells of a driver.
 func (r *Reconciler) leftBehind(ctx context.Context, driver string) (bool, error) {
-	for _, kind := range desired.Kinds() {
+	for _, kind := range r.optional.kinds() {
 		labelled, err := r.labelled(ctx, driver, kind)
 		if err != nil {
 			return false, err

@@ -6,7 +6,7 @@ package v1alpha1
 // Condition types. Ready is computed from the others in one place.
 const (
 	// ConditionReady is True when SpecValid, Applied, ControllerAvailable,
-	// NodesRegistered and SidecarsHealthy are.
+	// NodesRegistered, SidecarsHealthy, CapabilitiesMatch and ClassesInSync are.
 	ConditionReady = "Ready"
 	// ConditionSpecValid: the spec can be rendered.
 	ConditionSpecValid = "SpecValid"
@@ -20,6 +20,12 @@ const (
 	// ConditionSidecarsHealthy: every container row is Healthy, or short only of
 	// few nodes that are new, restart or have stopped reporting; see docs/api.md.
 	ConditionSidecarsHealthy = "SidecarsHealthy"
+	// ConditionCapabilitiesMatch: it is known what the driver can do, and the sidecars are
+	// chosen by that.
+	ConditionCapabilitiesMatch = "CapabilitiesMatch"
+	// ConditionClassesInSync: the cluster has the kinds of all classes that the spec asks
+	// for.
+	ConditionClassesInSync = "ClassesInSync"
 	// ConditionChangeBlocked stands only while a change waits for somebody else: an
 	// object that must be gone before it comes anew, or volumes that still need what
 	// left the spec.
@@ -63,6 +69,9 @@ const (
 	// ReasonSpecInvalid: nothing is applied until SpecValid is True.
 	ReasonSpecInvalid = "SpecInvalid"
 
+	// ReasonNotWanted: the driver has no such part, and needs none.
+	ReasonNotWanted = "NotWanted"
+
 	ReasonAvailable   = "Available"
 	ReasonUnavailable = "Unavailable"
 
@@ -73,6 +82,20 @@ const (
 	ReasonHealthy   = "Healthy"
 	ReasonStarting  = "Starting"
 	ReasonUnhealthy = "Unhealthy"
+
+	// ReasonKnown: the capabilities are known.
+	ReasonKnown = "Known"
+	// ReasonNotAsked: the driver has not been asked yet.
+	ReasonNotAsked = "NotAsked"
+	// ReasonNoAnswer: the driver did not answer as it should; the message says how.
+	ReasonNoAnswer = "NoAnswer"
+	// ReasonDiffers: the driver is not what the spec says.
+	ReasonDiffers = "Differs"
+
+	ReasonServed = "Served"
+	// ReasonKindMissing: the CustomResourceDefinition of a class is not there; the class
+	// is made when it is.
+	ReasonKindMissing = "KindMissing"
 
 	// ReasonVolumesExist: PersistentVolumes or VolumeAttachments of the driver exist.
 	ReasonVolumesExist = "VolumesExist"

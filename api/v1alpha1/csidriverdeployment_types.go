@@ -22,7 +22,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name is the CSI driver name and may have at most 63 characters (PersistentVolumes refuse longer ones); choose a shorter name"
-// +kubebuilder:validation:XValidation:rule="has(self.spec.bundled)",message="spec.bundled is required: set spec.bundled.mode and spec.bundled.path"
+// +kubebuilder:validation:XValidation:rule="has(self.spec.bundled) || (has(self.spec.source) && self.spec.source == 'Custom')",message="spec.bundled is required: set spec.bundled.mode and spec.bundled.path; or name another driver by source Custom and driver.image"
 type CSIDriverDeployment struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

@@ -17,8 +17,12 @@ import (
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 )
 
-// server is the one API server of this package's tests.
-var server client.Client
+// server is the one API server of this package's tests, and kubeconfig the file by which
+// kubectl finds it.
+var (
+	server     client.Client
+	kubeconfig string
+)
 
 func TestMain(m *testing.M) {
 	code, err := runTests(m)
@@ -54,5 +58,26 @@ func runTests(m *testing.M) (code int, err error) {
 	if server, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		return 1, err
 	}
+	if kubeconfig, err = writeKubeconfig(env); err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, os.Remove(kubeconfig)) }()
 	return m.Run(), nil
+}
+
+func writeKubeconfig(env *envtest.Environment) (string, error) {
+	user, err := env.AddUser(envtest.User{Name: "kubectl", Groups: []string{"system:masters"}}, nil)
+	if err != nil {
+		return "", fmt.Errorf("adding a user: %w", err)
+	}
+	text, err := user.KubeConfig()
+	if err != nil {
+		return "", fmt.Errorf("making a kubeconfig: %w", err)
+	}
+	f, err := os.CreateTemp("", "kubeconfig-*")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(text)
+	return f.Name(), errors.Join(err, f.Close())
 }

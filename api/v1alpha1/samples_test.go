@@ -15,10 +15,15 @@ import (
 
 // TestSamples lets the API server judge what users are told to copy.
 func TestSamples(t *testing.T) {
-	files, err := filepath.Glob("../../config/samples/pool*.yaml")
-	if err != nil || len(files) == 0 {
+	files, err := filepath.Glob("../../config/samples/*/*.yaml")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("not all samples of drivers: %v: %v", files, err)
+	}
+	own, err := filepath.Glob("../../config/samples/pool*.yaml")
+	if err != nil || len(own) == 0 {
 		t.Fatalf("no samples: %v", err)
 	}
+	files = append(files, own...)
 	strict := client.WithFieldValidation(server, "Strict")
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {

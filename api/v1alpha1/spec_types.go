@@ -4,7 +4,7 @@
 package v1alpha1
 
 import (
-	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
@@ -17,6 +17,11 @@ import (
 // +kubebuilder:validation:XValidation:rule="has(self.source) == has(oldSelf.source) && (!has(self.source) || self.source == oldSelf.source)",message="source cannot be changed; delete this object and create it anew"
 // +kubebuilder:validation:XValidation:rule="has(self.bundled) == has(oldSelf.bundled) && (!has(self.bundled) || self.bundled.mode == oldSelf.bundled.mode)",message="bundled.mode cannot be changed: volumes of one mode cannot be served in another; create another CSIDriverDeployment"
 // +kubebuilder:validation:XValidation:rule="has(self.bundled) == has(oldSelf.bundled) && (!has(self.bundled) || self.bundled.path == oldSelf.bundled.path)",message="bundled.path cannot be changed: existing volumes lie there; create another CSIDriverDeployment"
+// +kubebuilder:validation:XValidation:rule="!has(self.source) || self.source != 'Custom' || !has(self.bundled)",message="bundled configures the bundled driver: leave it out for source Custom"
+// +kubebuilder:validation:XValidation:rule="!has(self.source) || self.source != 'Custom' || (has(self.driver) && has(self.driver.image)) || (has(self.controller) && has(self.controller.driver) && has(self.controller.driver.image)) || (has(self.nodes) && self.nodes.exists(n, has(n.driver) && has(n.driver.image)))",message="driver.image is required for source Custom: name the image of the driver"
+// +kubebuilder:validation:XValidation:rule="!has(self.csiDriver) || !has(self.csiDriver.storageCapacity)",message="csiDriver.storageCapacity is refused: use storageCapacity, which also sets the flags and rights that belong to it"
+// +kubebuilder:validation:XValidation:rule="!has(self.layout) || self.layout != 'SinglePod' || !has(self.nodes) || size(self.nodes) == 0",message="layout SinglePod has no node pools: leave nodes out; the one pod serves both the controller and the node service"
+// +kubebuilder:validation:XValidation:rule="!has(self.layout) || self.layout != 'SinglePod' || !has(self.controller) || !has(self.controller.disabled) || !self.controller.disabled",message="layout SinglePod needs the controller workload: leave controller.disabled out"
 type CSIDriverDeploymentSpec struct {
 	// managementState says how far the operator goes. Managed: it installs, heals
 	// and removes. Plan: it tells in status.plan what it would do, and does nothing,
@@ -35,7 +40,7 @@ type CSIDriverDeploymentSpec struct {
 	Namespace string `json:"namespace,omitempty"`
 
 	// source says where the driver comes from. Bundled is the pool driver that
-	// ships with the operator. Immutable.
+	// ships with the operator, Custom any other one: driver.image. Immutable.
 	// +optional
 	// +kubebuilder:default=Bundled
 	Source DriverSource `json:"source,omitempty"`
@@ -44,18 +49,55 @@ type CSIDriverDeploymentSpec struct {
 	// +optional
 	Bundled *BundledDriver `json:"bundled,omitempty"`
 
+	// driver sets the driver container of all workloads; controller.driver and
+	// nodes[].driver win over it.
+	// +optional
+	Driver DriverSpec `json:"driver,omitzero"`
+
+	// pod is a fragment of a PodSpec for the pods of all workloads; controller.pod
+	// and nodes[].pod come after it. See docs/api.md for how fragments are merged.
+	// +optional
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +mapType=atomic
+	Pod *runtime.RawExtension `json:"pod,omitempty"`
+
+	// capabilities are what the driver reports, as <Service>/<NAME> with the names
+	// of the CSI specification: Identity/CONTROLLER_SERVICE,
+	// Controller/CREATE_DELETE_VOLUME, Node/EXPAND_VOLUME. They decide which sidecars
+	// run. Omitted: the driver is asked, and status.driver tells what it said.
+	// Required where no controller pod can ask it. Known for the bundled driver.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=128
+	Capabilities []string `json:"capabilities,omitzero"`
+
+	// csiDriver is the spec of the CSIDriver object, as in storage.k8s.io/v1. A
+	// field that is left out is left to Kubernetes, but for attachRequired, which
+	// says by default whether the attacher runs. attachRequired and
+	// volumeLifecycleModes cannot be changed in Kubernetes.
+	// +optional
+	CSIDriver *storagev1.CSIDriverSpec `json:"csiDriver,omitempty"`
+
+	// layout says which pods there are. Split: a controller workload and node pools.
+	// SinglePod: one workload that serves both, for drivers that keep their state in
+	// one process. Default Split.
+	// +optional
+	Layout Layout `json:"layout,omitempty"`
+
 	// controller is the workload that serves the CSI controller service.
 	// +optional
 	Controller ControllerSpec `json:"controller,omitzero"`
 
-	// nodes is the workload that serves the CSI node service, one item a node
-	// pool. Default: one pool "node" on every Linux node.
+	// nodes are the workloads that serve the CSI node service, one a node pool. No
+	// two pools may select one node. Omitted: one pool "node" on every Linux node.
+	// An empty list: none.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=1
-	Nodes []NodePool `json:"nodes,omitempty"`
+	// +kubebuilder:validation:MaxItems=50
+	Nodes []NodePool `json:"nodes,omitzero"`
 
 	// kubeletRootDir is the kubelet's --root-dir on the nodes: the driver's socket,
 	// the registration and the mounts of pods lie below it. Default
@@ -70,18 +112,101 @@ type CSIDriverDeploymentSpec struct {
 	// +optional
 	Images ImagesSpec `json:"images,omitzero"`
 
-	// sidecars holds settings that all sidecar containers share.
+	// sidecars are settings of sidecar containers, by role; controller.sidecars and
+	// nodes[].sidecars win over them.
 	// +optional
 	Sidecars SidecarsSpec `json:"sidecars,omitzero"`
 
-	// storageClasses are the classes of this driver. Omitted: one class, named
-	// like this object, binding on first consumer, expandable, not the default
-	// class. An empty list: none.
+	// storageClasses are the classes of this driver. Omitted: for the bundled driver
+	// one class, named like this object, binding on first consumer, expandable, not
+	// the default class; for others none. An empty list: none.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.filter(c, has(c.default) && c.default).size() <= 1",message="two classes cannot be the default class: keep one default"
 	StorageClasses []StorageClass `json:"storageClasses,omitzero"`
+
+	// volumeSnapshotClasses are the VolumeSnapshotClasses of this driver. They wait
+	// until the cluster serves snapshot.storage.k8s.io/v1.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.filter(c, has(c.default) && c.default).size() <= 1",message="two snapshot classes cannot be the driver's default: keep one default"
+	VolumeSnapshotClasses []VolumeSnapshotClass `json:"volumeSnapshotClasses,omitempty"`
+
+	// volumeGroupSnapshotClasses are the VolumeGroupSnapshotClasses of this driver.
+	// They wait until the cluster serves groupsnapshot.storage.k8s.io/v1.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.filter(c, has(c.default) && c.default).size() <= 1",message="two group snapshot classes cannot be the driver's default: keep one default"
+	VolumeGroupSnapshotClasses []VolumeGroupSnapshotClass `json:"volumeGroupSnapshotClasses,omitempty"`
+
+	// volumeAttributesClasses are the VolumeAttributesClasses of this driver.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	VolumeAttributesClasses []VolumeAttributesClass `json:"volumeAttributesClasses,omitempty"`
+
+	// rbac are rights that the driver itself needs, beside those of the sidecars.
+	// +optional
+	RBAC RBACSpec `json:"rbac,omitzero"`
+
+	// storageCapacity has csi-provisioner publish CSIStorageCapacity objects, by
+	// which the scheduler avoids nodes without room: the field of the CSIDriver
+	// object, the flags, the environment and the rights. Needs
+	// Controller/GET_CAPACITY. Default false.
+	// +optional
+	StorageCapacity *bool `json:"storageCapacity,omitempty"`
+
+	// rollout says how changed node pods replace old ones; nodes[].rollout wins.
+	// +optional
+	Rollout RolloutSpec `json:"rollout,omitzero"`
+}
+
+// Layout says which pods a driver has.
+// +kubebuilder:validation:Enum=Split;SinglePod
+type Layout string
+
+const (
+	// LayoutSplit has a controller workload and node pools.
+	LayoutSplit Layout = "Split"
+	// LayoutSinglePod has one workload that serves controller and node.
+	LayoutSinglePod Layout = "SinglePod"
+)
+
+// RBACSpec are rights of the driver itself. The operator can grant only what it
+// holds: see docs/operator.md for how to give it more.
+type RBACSpec struct {
+	// controller are rules of a ClusterRole for the account of the controller pods.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Controller []rbacv1.PolicyRule `json:"controller,omitempty"`
+
+	// node are rules of a ClusterRole for the accounts of the node pods.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Node []rbacv1.PolicyRule `json:"node,omitempty"`
+
+	// controllerNamespace are rules of a Role in the namespace of the pods, for the
+	// account of the controller pods.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	ControllerNamespace []rbacv1.PolicyRule `json:"controllerNamespace,omitempty"`
+
+	// nodeNamespace are rules of a Role in the namespace of the pods, for the accounts
+	// of the node pods.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	NodeNamespace []rbacv1.PolicyRule `json:"nodeNamespace,omitempty"`
 }
 
 // ManagementState says how far the operator goes.
@@ -98,11 +223,15 @@ const (
 )
 
 // DriverSource says where the driver comes from.
-// +kubebuilder:validation:Enum=Bundled
+// +kubebuilder:validation:Enum=Bundled;Custom
 type DriverSource string
 
-// SourceBundled is the pool driver that ships with the operator.
-const SourceBundled DriverSource = "Bundled"
+const (
+	// SourceBundled is the pool driver that ships with the operator.
+	SourceBundled DriverSource = "Bundled"
+	// SourceCustom is any other driver, by its image.
+	SourceCustom DriverSource = "Custom"
+)
 
 // BundledMode is the way in which the bundled driver keeps volumes.
 // +kubebuilder:validation:Enum=Shared
@@ -128,153 +257,4 @@ type BundledDriver struct {
 	// +kubebuilder:validation:XValidation:rule="!['/home','/media','/mnt','/opt','/root','/srv','/tmp','/var','/var/lib'].exists(p, self == p)",message="path is a directory of the system; choose one below it that holds nothing but the pool"
 	// +kubebuilder:validation:XValidation:rule="!['/bin/','/boot/','/csi/','/dev/','/etc/','/lib/','/lib64/','/proc/','/run/','/sbin/','/sys/','/usr/','/var/cache/','/var/lib/containerd/','/var/lib/docker/','/var/lib/etcd/','/var/lib/kubelet/','/var/log/','/var/run/','/var/spool/','/var/tmp/'].exists(p, (self + '/').startsWith(p))",message="path lies in a directory of the system that cannot hold a pool; choose another one"
 	Path string `json:"path"`
-}
-
-// ControllerSpec is the workload that serves the CSI controller service.
-type ControllerSpec struct {
-	// replicas is how many controller pods run; each sidecar elects one leader.
-	// Default 2.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=10
-	Replicas *int32 `json:"replicas,omitempty"`
-
-	// driver sets the driver container of the controller pods.
-	// +optional
-	Driver DriverContainerSpec `json:"driver,omitzero"`
-
-	// pod is a fragment of a PodSpec for the controller pods, decoded strictly: an
-	// unknown field is SpecValid=False with its path, and null is refused (leave
-	// the field out). Taken are nodeSelector, affinity, tolerations,
-	// topologySpreadConstraints and priorityClassName; what is given replaces
-	// the default of that field.
-	// +optional
-	// +kubebuilder:validation:Type=object
-	// +kubebuilder:pruning:PreserveUnknownFields
-	// +mapType=atomic
-	Pod *runtime.RawExtension `json:"pod,omitempty"`
-}
-
-// NodePool is a set of nodes whose node plugins are configured alike.
-type NodePool struct {
-	// name of the pool; the component in labels and status rows.
-	// +required
-	// +kubebuilder:validation:Enum=node
-	Name string `json:"name"`
-
-	// driver sets the driver container of the node pods.
-	// +optional
-	Driver DriverContainerSpec `json:"driver,omitzero"`
-
-	// pod is a fragment of a PodSpec for the node pods, decoded strictly: an
-	// unknown field is SpecValid=False with its path, and null is refused (leave
-	// the field out). Taken are nodeSelector, affinity, tolerations,
-	// topologySpreadConstraints and priorityClassName; what is given replaces
-	// the default of that field.
-	// +optional
-	// +kubebuilder:validation:Type=object
-	// +kubebuilder:pruning:PreserveUnknownFields
-	// +mapType=atomic
-	Pod *runtime.RawExtension `json:"pod,omitempty"`
-}
-
-// DefaultNodePool is the name of the pool that exists where spec.nodes is omitted.
-const DefaultNodePool = "node"
-
-// DriverContainerSpec sets the driver container of one workload.
-type DriverContainerSpec struct {
-	// resources of the container. Omitted: requests of 10m CPU and 32Mi memory.
-	// +optional
-	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
-}
-
-// ImagesSpec says where images come from and how they are pulled.
-type ImagesSpec struct {
-	// registry takes the place of the registry of every image, the driver's and the
-	// sidecars': a host with an optional port and path, such as
-	// mirror.example.com:5000/k8s. The path, tag and digest of an image stay.
-	// Default: each image's own.
-	// +optional
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?)([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*(:[0-9]{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)*$')",message="images.registry must be a host with an optional port and path, in small letters, without a scheme and without a slash at its end, such as mirror.example.com:5000/k8s"
-	// +kubebuilder:validation:XValidation:rule="self.split('/')[0].matches('[.:]') || self.split('/')[0] == 'localhost'",message="images.registry must begin with a host that has a dot or a port: others are taken for a path on docker.io"
-	Registry string `json:"registry,omitempty"`
-
-	// pullPolicy of every container. Default IfNotPresent.
-	// +optional
-	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
-	PullPolicy corev1.PullPolicy `json:"pullPolicy,omitempty"`
-
-	// pullSecrets are Secrets in the namespace of the pods by which images are
-	// pulled.
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=16
-	PullSecrets []PullSecret `json:"pullSecrets,omitempty"`
-}
-
-// PullSecret names a Secret of type kubernetes.io/dockerconfigjson.
-type PullSecret struct {
-	// name of the Secret.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
-	Name string `json:"name"`
-}
-
-// SidecarsSpec holds settings of sidecar containers.
-type SidecarsSpec struct {
-	// defaults apply to every sidecar container of both workloads.
-	// +optional
-	Defaults SidecarDefaults `json:"defaults,omitzero"`
-}
-
-// SidecarDefaults apply to every sidecar container.
-type SidecarDefaults struct {
-	// resources of each sidecar container. Omitted: requests of 10m CPU and
-	// 20Mi memory.
-	// +optional
-	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
-}
-
-// StorageClass is a storage.k8s.io/v1 StorageClass of this driver. The
-// provisioner is the driver itself.
-type StorageClass struct {
-	// name of the StorageClass object.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
-	Name string `json:"name"`
-
-	// parameters are passed to CreateVolume. The bundled driver takes
-	// csi.storage.k8s.io/fstype: ext4 (default) or xfs. Immutable in Kubernetes.
-	// +optional
-	// +kubebuilder:validation:MaxProperties=64
-	Parameters map[string]string `json:"parameters,omitempty"`
-
-	// mountOptions are given to every mount of the class's volumes.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:items:MaxLength=253
-	MountOptions []string `json:"mountOptions,omitempty"`
-
-	// reclaimPolicy is Delete or Retain. Default Delete. Immutable in Kubernetes.
-	// +optional
-	// +kubebuilder:validation:Enum=Delete;Retain
-	ReclaimPolicy *corev1.PersistentVolumeReclaimPolicy `json:"reclaimPolicy,omitempty"`
-
-	// volumeBindingMode is Immediate or WaitForFirstConsumer. Default Immediate,
-	// as Kubernetes does. Immutable in Kubernetes.
-	// +optional
-	// +kubebuilder:validation:Enum=Immediate;WaitForFirstConsumer
-	VolumeBindingMode *storagev1.VolumeBindingMode `json:"volumeBindingMode,omitempty"`
-
-	// allowVolumeExpansion lets claims of the class grow. Default false, as
-	// Kubernetes does.
-	// +optional
-	AllowVolumeExpansion *bool `json:"allowVolumeExpansion,omitempty"`
 }

@@ -20,8 +20,9 @@ type CSIDriverDeploymentStatus struct {
 	Namespace string `json:"namespace,omitempty"`
 
 	// conditions: Ready and what it is made of (SpecValid, Applied,
-	// ControllerAvailable, NodesRegistered, SidecarsHealthy); ChangeBlocked and
-	// DeletionBlocked only while they hold.
+	// ControllerAvailable, NodesRegistered, SidecarsHealthy,
+	// CapabilitiesMatch, ClassesInSync); ChangeBlocked and DeletionBlocked only while
+	// they hold.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -59,6 +60,11 @@ type CSIDriverDeploymentStatus struct {
 	// +listMapKey=name
 	Objects []ObjectStatus `json:"objects,omitempty"`
 
+	// hostPorts are the ports that the pods take on their nodes.
+	// +optional
+	// +listType=atomic
+	HostPorts []HostPort `json:"hostPorts,omitempty"`
+
 	// plan is what the operator would do if managementState were Managed; absent
 	// unless it is Plan.
 	// +optional
@@ -81,6 +87,24 @@ type DriverStatus struct {
 	// image of the driver container.
 	// +optional
 	Image string `json:"image,omitempty"`
+	// capabilities that the driver reported, by which the sidecars are chosen; absent
+	// where the spec gives them, and for the bundled driver.
+	// +optional
+	// +listType=atomic
+	Capabilities []string `json:"capabilities,omitempty"`
+	// capabilitiesKey tells of which driver container they are.
+	// +optional
+	CapabilitiesKey string `json:"capabilitiesKey,omitempty"`
+}
+
+// HostPort is a port that a container takes on each of its nodes.
+type HostPort struct {
+	// component is controller or the name of a pool.
+	Component string `json:"component"`
+	// container that listens.
+	Container string `json:"container"`
+	// port number.
+	Port int32 `json:"port"`
 }
 
 // WorkloadStatus counts the pods of a workload.

@@ -19,6 +19,9 @@ import (
 // valid is the smallest spec.
 const valid = "bundled: {mode: Shared, path: /srv/pool}"
 
+// custom is a whole driver of another source, to which more is added.
+const custom = "source: Custom\ncapabilities: []\ndriver: {image: a/b:v1}\n"
+
 // object makes what a user would apply; typed objects would hide what is left
 // out from what is empty.
 func object(t *testing.T, name, spec string) *unstructured.Unstructured {
@@ -71,7 +74,30 @@ func TestCreate(t *testing.T) {
 		"NoMode":             {spec: "bundled: {path: /srv/pool}", want: "spec.bundled.mode: Required value"},
 		"NoPath":             {spec: "bundled: {mode: Shared}", want: "spec.bundled.path: Required value"},
 		"UnknownMode":        {spec: "bundled: {mode: Local, path: /srv/pool}", want: `supported values: "Shared"`},
-		"UnknownSource":      {spec: "source: Custom\n" + valid, want: `supported values: "Bundled"`},
+		"UnknownSource":      {spec: "source: Other\n" + valid, want: `supported values: "Bundled", "Custom"`},
+		"Custom":             {spec: "source: Custom\ndriver: {image: a/b:v1}"},
+		"CustomOfNoImage":    {spec: "source: Custom\ncapabilities: []", want: "driver.image is required for source Custom"},
+		"CustomImageOfAPart": {spec: "source: Custom\ncapabilities: []\ncontroller: {disabled: true}\nnodes: [{name: a, driver: {image: a/b:v1}}]"},
+		"CustomAndBundled":   {spec: "source: Custom\ndriver: {image: a/b:v1}\n" + valid, want: "leave it out for source Custom"},
+		"CapacityTwice":      {spec: custom + "storageCapacity: true\ncsiDriver: {storageCapacity: true}", want: "csiDriver.storageCapacity is refused: use storageCapacity"},
+		"SinglePod":          {spec: custom + "layout: SinglePod\nnodes: []"},
+		"SinglePodOfNodes":   {spec: custom + "layout: SinglePod\nnodes: [{name: a}]", want: "layout SinglePod has no node pools"},
+		"SinglePodOfNothing": {spec: custom + "layout: SinglePod\ncontroller: {disabled: true}", want: "layout SinglePod needs the controller workload"},
+		"TwoDefaults":        {spec: custom + "storageClasses: [{name: a, default: true}, {name: b, default: true}]", want: "two classes cannot be the default class"},
+		"TwoSnapshotDefault": {spec: custom + "volumeSnapshotClasses: [{name: a, default: true}, {name: b, default: true}]", want: "two snapshot classes cannot be the driver's default"},
+		"TwoGroupDefaults":   {spec: custom + "volumeGroupSnapshotClasses: [{name: a, default: true}, {name: b, default: true}]", want: "two group snapshot classes cannot be the driver's default"},
+		"HalfASecret":        {spec: custom + "storageClasses: [{name: a, secrets: {nodeStage: {name: x}}}]", want: "spec.storageClasses[0].secrets.nodeStage.namespace: Required value"},
+		"NoAttributes":       {spec: custom + "volumeAttributesClasses: [{name: a, parameters: {}}]", want: "spec.volumeAttributesClasses[0].parameters"},
+		"ControllerPool":     {spec: custom + "nodes: [{name: controller}]", want: "a pool cannot be called controller"},
+		"LongPool":           {spec: custom + "nodes: [{name: a234567890123456}]", want: "may not be more than 15"},
+		"PercentAbove":       {spec: custom + "rollout: {maxUnavailable: 101%}", want: "spec.rollout.maxUnavailable"},
+		"OnDeleteAndNumber":  {spec: custom + "rollout: {strategy: OnDelete, maxUnavailable: 1}", want: "maxUnavailable belongs to strategy RollingUpdate"},
+		"RecreateAndNumber":  {spec: custom + "controller: {strategy: {type: Recreate, maxSurge: 1}}", want: "belong to type RollingUpdate"},
+		"BudgetTwice":        {spec: custom + "controller: {podDisruptionBudget: {minAvailable: 1, maxUnavailable: 1}}", want: "exclude each other"},
+		"MountOutside":       {spec: custom + "controller: {kubeletMounts: [{path: ../etc}]}", want: "spec.controller.kubeletMounts[0].path"},
+		"MountTwice":         {spec: custom + "controller: {kubeletMounts: [{path: pods}, {path: pods}]}", want: "Duplicate value"},
+		"SidecarVersion":     {spec: custom + "sidecars: {attacher: {version: latest}}", want: "spec.sidecars.attacher.version"},
+		"SidecarArgument":    {spec: custom + "sidecars: {attacher: {extraArgs: [-v]}}", want: "spec.sidecars.attacher.extraArgs[0]"},
 		"PathOfOddNames":     {spec: path("/srv/my.pool_1/a-b")},
 		"PathBelowKubelet":   {spec: path("/var/lib/kubelet/pool"), want: inside},
 		"PathBelowVarLib":    {spec: path("/var/lib/csi-operator/pool")},
@@ -95,7 +121,8 @@ func TestCreate(t *testing.T) {
 		"NoReplicas":         {spec: "controller: {replicas: 0}\n" + valid, want: "spec.controller.replicas"},
 		"ManyReplicas":       {spec: "controller: {replicas: 11}\n" + valid, want: "spec.controller.replicas"},
 		"OneNodePool":        {spec: "nodes: [{name: node}]\n" + valid},
-		"OtherNodePool":      {spec: "nodes: [{name: other}]\n" + valid, want: "spec.nodes[0].name"},
+		"OtherNodePool":      {spec: "nodes: [{name: other}]\n" + valid},
+		"NodePoolTwice":      {spec: "nodes: [{name: a}, {name: a}]\n" + valid, want: "Duplicate value"},
 		"KubeletRootDir":     {spec: "kubeletRootDir: /data/kubelet\n" + valid},
 		"KubeletRelative":    {spec: "kubeletRootDir: data/kubelet\n" + valid, want: "kubeletRootDir must be absolute"},
 		"KubeletRoot":        {spec: "kubeletRootDir: /\n" + valid, want: "kubeletRootDir must be absolute"},
@@ -108,7 +135,7 @@ func TestCreate(t *testing.T) {
 		"PullPolicy":         {spec: "images: {pullPolicy: Sometimes}\n" + valid, want: "spec.images.pullPolicy"},
 		"PullSecretTwice":    {spec: "images: {pullSecrets: [{name: a}, {name: a}]}\n" + valid, want: "Duplicate value"},
 		"PullSecretName":     {spec: "images: {pullSecrets: [{name: A}]}\n" + valid, want: "spec.images.pullSecrets[0].name"},
-		"NoNodePool":         {spec: "nodes: []\n" + valid, want: "spec.nodes"},
+		"NoNodePool":         {spec: "nodes: []\n" + valid},
 		"Classes":            {spec: "storageClasses: [{name: a}, {name: b.c}]\n" + valid},
 		"NoClasses":          {spec: "storageClasses: []\n" + valid},
 		"ClassTwice":         {spec: "storageClasses: [{name: a}, {name: a}]\n" + valid, want: "Duplicate value"},

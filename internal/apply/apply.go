@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -199,11 +198,10 @@ func sameObject(change plan.Change) *unstructured.Unstructured {
 	return intent
 }
 
-// nameIsFree is true for kinds whose names users choose: an object that was not
-// there when the plan was made may have come up since.
+// nameIsFree is true for an object whose name somebody chose: one of that name may have
+// been there before, or have come up since the plan was made.
 func nameIsFree(intent *unstructured.Unstructured) bool {
-	gvk := intent.GroupVersionKind()
-	return gvk.Group == storagev1.GroupName && (gvk.Kind == "CSIDriver" || gvk.Kind == "StorageClass")
+	return !desired.IsOwnName(intent.GetLabels()[v1alpha1.LabelDeployment], intent.GetName())
 }
 
 // isShared is true for an object that somebody else made, whatever it holds, unless it

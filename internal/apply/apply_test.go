@@ -222,7 +222,7 @@ func TestApply(t *testing.T) {
 	// Within a wave the order is not fixed, so kinds are sorted in each.
 	accounts := []string{"CSIDriver unforced", "ClusterRole", "Role", "ServiceAccount", "ServiceAccount"}
 	bindings := []string{"ClusterRoleBinding", "RoleBinding"}
-	workloads := []string{"DaemonSet", "Deployment", "StorageClass unforced"}
+	workloads := []string{"DaemonSet", "Deployment", "PodDisruptionBudget", "StorageClass unforced"}
 	cases := map[string]struct {
 		fail    map[string]error
 		objects []client.Object
@@ -236,7 +236,7 @@ func TestApply(t *testing.T) {
 		"Again": {
 			objects: []client.Object{csiDriver(desired.Selector(driver)), class(driver, driver)},
 			want: [][]string{
-				{"CSIDriver", "ClusterRole", "Role", "ServiceAccount", "ServiceAccount"}, bindings, {"DaemonSet", "Deployment", "StorageClass"},
+				{"CSIDriver", "ClusterRole", "Role", "ServiceAccount", "ServiceAccount"}, bindings, {"DaemonSet", "Deployment", "PodDisruptionBudget", "StorageClass"},
 			},
 		},
 		"ForeignCSIDriver": {
@@ -363,7 +363,7 @@ func TestDeleteLeases(t *testing.T) {
 	other := lease(0, nil)
 	other.Name = "unrelated"
 	s := newServer(nil, lease(0, new(desired.NamesOf(driver).Controller+"-7d9c-x2x4z")), lease(1, new("helm-release-0")), lease(2, nil), other)
-	if err := New(s, s).DeleteLeases(t.Context(), driver, "ns"); err != nil {
+	if err := New(s, s).DeleteLeases(t.Context(), driver, "ns", desired.NamesOf(driver).Controller); err != nil {
 		t.Fatal(err)
 	}
 	list := &coordinationv1.LeaseList{}
@@ -384,7 +384,10 @@ func TestDeleteLeases(t *testing.T) {
 
 // TestRights: pods run by what is neither a workload nor what volumes are made by.
 func TestRights(t *testing.T) {
-	others := []string{"CSIDriver", "DaemonSet", "Deployment", "StorageClass"}
+	others := []string{
+		"CSIDriver", "ConfigMap", "DaemonSet", "Deployment", "StatefulSet", "PodDisruptionBudget",
+		"StorageClass", "VolumeAttributesClass", "VolumeSnapshotClass", "VolumeGroupSnapshotClass",
+	}
 	for _, kind := range desired.Kinds() {
 		if got, want := isRight(plan.Ref{Kind: kind.Kind}), !slices.Contains(others, kind.Kind); got != want {
 			t.Errorf("%s is a right: %t, want %t", kind.Kind, got, want)

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/desired"
 	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
@@ -91,7 +92,7 @@ type RefusedError struct {
 // Error names the object and the server's reason.
 func (e *RefusedError) Error() string {
 	text := fmt.Sprintf("%s: %s", e.Object, e.Reason)
-	if e.Object.Kind == "StorageClass" && strings.Contains(e.Reason, "immutable") {
+	if desired.IsClass(e.Object.Kind) && strings.Contains(e.Reason, "immutable") {
 		text += "; undo the change, or delete the class to have it made anew"
 	}
 	return text

@@ -15,6 +15,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -34,6 +35,9 @@ func (a *Applier) Owned(ctx context.Context, driver string, kinds ...schema.Grou
 	found := make([][]metav1.PartialObjectMetadata, len(kinds))
 	errs := atOnce(len(kinds), func(i int) (err error) {
 		found[i], err = a.list(ctx, kinds[i], client.MatchingLabels(desired.Selector(driver)))
+		if notServed(err) { // a cluster without the kind has none of it
+			return nil
+		}
 		return err
 	})
 	if err := errors.Join(errs...); err != nil {
@@ -53,6 +57,9 @@ func (a *Applier) Strays(ctx context.Context, recorded map[plan.Ref]types.UID) (
 			return nil
 		}
 		named, err := a.list(ctx, kinds[0], client.InNamespace(refs[i].Namespace), client.MatchingFields{"metadata.name": refs[i].Name})
+		if notServed(err) {
+			return nil
+		}
 		found[i] = slices.DeleteFunc(named, func(m metav1.PartialObjectMetadata) bool {
 			return m.UID != recorded[refs[i]] || m.Labels[v1alpha1.LabelDeployment] != ""
 		})
@@ -79,6 +86,10 @@ func (a *Applier) list(ctx context.Context, kind schema.GroupVersionKind, which 
 		}
 	}
 }
+
+// notServed is true for what a list of a kind comes back with that the cluster does not
+// have, or has no more.
+func notServed(err error) bool { return meta.IsNoMatchError(err) || apierrors.IsNotFound(err) }
 
 // Delete deletes objects at once, their dependents in the background. An
 // object that is gone, or that was made anew since it was read, is no error.
@@ -130,9 +141,10 @@ func unchangeable(m *metav1.PartialObjectMetadata, err error) bool {
 }
 
 // DeleteLeases deletes the leader Leases of the driver's sidecars, which carry
-// no label. A Lease that a pod of someone else holds is left alone.
-func (a *Applier) DeleteLeases(ctx context.Context, driver, namespace string) error {
-	holders := desired.NamesOf(driver).Controller + "-"
+// no label. A Lease that a pod of someone else holds is left alone: the holder is a pod
+// of the workload with the given name.
+func (a *Applier) DeleteLeases(ctx context.Context, driver, namespace, workload string) error {
+	holders := workload + "-"
 	var errs []error
 	for _, name := range desired.Leases(driver) {
 		errs = append(errs, a.deleteLease(ctx, client.ObjectKey{Namespace: namespace, Name: name}, holders))

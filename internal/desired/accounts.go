@@ -4,71 +4,109 @@
 package desired
 
 import (
+	"maps"
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
 
-// controllerAccount is used by the sidecars that talk to the API server.
-func controllerAccount(in inputs) *corev1.ServiceAccount {
-	return account(in, in.controller, true)
+// item is an object and its place in the order of application.
+type item struct {
+	step  Step
+	typed runtime.Object
 }
 
-// nodeAccount has no right and no token: nothing in a node pod talks to the
-// API server, and a node that is taken over gains nothing by it.
-func nodeAccount(in inputs) *corev1.ServiceAccount {
-	return account(in, in.node, false)
+// accountItems are who a part's pods are, and what they may do.
+func accountItems(in inputs, p part) []item {
+	items := []item{{StepAccounts, account(in, p)}}
+	if rules := clusterRules(in, p); len(rules) > 0 {
+		items = append(items,
+			item{StepAccounts, &rbacv1.ClusterRole{
+				TypeMeta:   kind(rbacv1.SchemeGroupVersion, "ClusterRole"),
+				ObjectMeta: in.cluster(p.name, p.component),
+				Rules:      rules,
+			}},
+			item{StepBindings, &rbacv1.ClusterRoleBinding{
+				TypeMeta:   kind(rbacv1.SchemeGroupVersion, "ClusterRoleBinding"),
+				ObjectMeta: in.cluster(p.name, p.component),
+				RoleRef:    roleRef("ClusterRole", p.name),
+				Subjects:   subject(in, p),
+			}})
+	}
+	if rules := namespaceRules(in, p); len(rules) > 0 {
+		items = append(items,
+			item{StepAccounts, &rbacv1.Role{
+				TypeMeta:   kind(rbacv1.SchemeGroupVersion, "Role"),
+				ObjectMeta: in.namespaced(p.name, p.component),
+				Rules:      rules,
+			}},
+			item{StepBindings, &rbacv1.RoleBinding{
+				TypeMeta:   kind(rbacv1.SchemeGroupVersion, "RoleBinding"),
+				ObjectMeta: in.namespaced(p.name, p.component),
+				RoleRef:    roleRef("Role", p.name),
+				Subjects:   subject(in, p),
+			}})
+	}
+	return items
 }
 
-func account(in inputs, p part, token bool) *corev1.ServiceAccount {
+// account has a token only if something in the pods may use one: a node that is taken
+// over gains nothing by it otherwise.
+func account(in inputs, p part) *corev1.ServiceAccount {
+	token := len(clusterRules(in, p)) > 0 || len(namespaceRules(in, p)) > 0
+	about := in.namespaced(p.accountName(), p.component)
+	maps.Copy(about.Annotations, p.ServiceAccountAnnotations)
 	return &corev1.ServiceAccount{
 		TypeMeta:                     kind(corev1.SchemeGroupVersion, "ServiceAccount"),
-		ObjectMeta:                   in.namespaced(p.name, p.component),
+		ObjectMeta:                   about,
 		AutomountServiceAccountToken: new(token),
 	}
 }
 
-// clusterRole grants what the controller's sidecars need in all namespaces.
-func clusterRole(in inputs) *rbacv1.ClusterRole {
+// clusterRules are what a part's sidecars, and its driver, need in all namespaces.
+func clusterRules(in inputs, p part) []rbacv1.PolicyRule {
 	var rules []rbacv1.PolicyRule
-	for _, s := range in.controller.sidecars {
-		rules = append(rules, s.Rules...)
+	for _, s := range p.sidecars {
+		rules = append(rules, s.Rules(in.useOf(p, s))...)
 	}
-	return &rbacv1.ClusterRole{
-		TypeMeta:   kind(rbacv1.SchemeGroupVersion, "ClusterRole"),
-		ObjectMeta: in.cluster(in.controller.name, in.controller.component),
-		Rules:      mergeRules(rules),
-	}
+	return mergeRules(slices.Concat(rules, p.rules))
 }
 
-func clusterRoleBinding(in inputs) *rbacv1.ClusterRoleBinding {
-	return &rbacv1.ClusterRoleBinding{
-		TypeMeta:   kind(rbacv1.SchemeGroupVersion, "ClusterRoleBinding"),
-		ObjectMeta: in.cluster(in.controller.name, in.controller.component),
-		RoleRef:    roleRef("ClusterRole", in.controller.name),
-		Subjects:   controllerSubject(in),
-	}
-}
-
-// leaseRole grants the leader Leases of this driver and no others; a creation
-// cannot be limited by name.
-func leaseRole(in inputs) *rbacv1.Role {
+// namespaceRules are what they need in the namespace of the pods: the leader Leases of
+// this driver and no others, although a creation cannot be limited by name.
+func namespaceRules(in inputs, p part) []rbacv1.PolicyRule {
 	const group, leases = "coordination.k8s.io", "leases"
-	return &rbacv1.Role{
-		TypeMeta:   kind(rbacv1.SchemeGroupVersion, "Role"),
-		ObjectMeta: in.namespaced(in.controller.name, in.controller.component),
-		Rules: []rbacv1.PolicyRule{
-			{APIGroups: []string{group}, Resources: []string{leases}, Verbs: []string{"create"}},
-			{APIGroups: []string{group}, Resources: []string{leases}, ResourceNames: Leases(in.driver), Verbs: []string{"get", "update"}},
-		},
+	var rules, more []rbacv1.PolicyRule
+	var names []string
+	for _, s := range p.sidecars {
+		more = append(more, s.NamespaceRules(in.useOf(p, s))...)
+		if s.Lease != nil && s.elects() {
+			names = append(names, s.Lease(in.driver))
+		}
 	}
+	if len(names) > 0 {
+		rules = []rbacv1.PolicyRule{
+			{APIGroups: []string{group}, Resources: []string{leases}, Verbs: []string{"create"}},
+			{APIGroups: []string{group}, Resources: []string{leases}, ResourceNames: names, Verbs: []string{"get", "update"}},
+		}
+	}
+	if in.inspects(p) {
+		more = append(more, sidecar.InspectorRules(answerName(in.driver))...)
+	}
+	return append(rules, mergeRules(slices.Concat(more, p.namespaceRules))...)
 }
 
-func leaseRoleBinding(in inputs) *rbacv1.RoleBinding {
-	return &rbacv1.RoleBinding{
-		TypeMeta:   kind(rbacv1.SchemeGroupVersion, "RoleBinding"),
-		ObjectMeta: in.namespaced(in.controller.name, in.controller.component),
-		RoleRef:    roleRef("Role", in.controller.name),
-		Subjects:   controllerSubject(in),
+// useOf is what a sidecar does.
+func (in *inputs) useOf(p part, s runningSidecar) sidecar.Use {
+	return sidecar.Use{
+		Capabilities: in.capabilities,
+		Args:         s.args,
+		Secrets:      in.classes.secrets[s.Role],
+		OwnedBy:      p.kind,
 	}
 }
 
@@ -76,10 +114,6 @@ func roleRef(kind, name string) rbacv1.RoleRef {
 	return rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: name}
 }
 
-func controllerSubject(in inputs) []rbacv1.Subject {
-	return []rbacv1.Subject{{
-		Kind:      rbacv1.ServiceAccountKind,
-		Name:      in.controller.name,
-		Namespace: in.namespace,
-	}}
+func subject(in inputs, p part) []rbacv1.Subject {
+	return []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: p.accountName(), Namespace: in.namespace}}
 }

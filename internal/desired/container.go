@@ -4,9 +4,10 @@
 package desired
 
 import (
-	corev1 "k8s.io/api/core/v1"
+	"slices"
+	"strings"
 
-	"github.com/csi-operator/csi-operator/internal/sidecar"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // containerEdit sets one thing of a container.
@@ -26,23 +27,76 @@ func container(name, image string, edits ...containerEdit) corev1.Container {
 	return c
 }
 
-// sidecarContainers are the containers of p's sidecars, all confined alike.
-func sidecarContainers(in inputs, p part, confinement containerEdit) []corev1.Container {
-	settings := sidecar.Settings{HostSocket: in.pluginDir() + "/" + socketFile}
+// sidecarContainers are the containers of p's sidecars.
+func (in *inputs) sidecarContainers(p part) ([]corev1.Container, error) {
 	list := make([]corev1.Container, 0, len(p.sidecars))
 	for _, s := range p.sidecars {
-		list = append(list, container(s.Name, s.Image(),
-			args(s.Args(settings)...),
-			env(s.Env...),
-			port(s.PortName, s.Port),
-			liveness(s.Liveness),
-			resources(p.sidecarResources),
-			mount(corev1.VolumeMount{Name: volumeSocket, MountPath: socketDir}),
-			mount(s.Mounts...),
-			confinement,
-		))
+		c, err := layered(in.sidecarContainer(p, s), s.layers, in.found)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, c)
 	}
-	return list
+	return list, nil
+}
+
+func (in *inputs) sidecarContainer(p part, s runningSidecar) corev1.Container {
+	health := func(*corev1.Container) {}
+	if number := p.askedAt(s); s.HealthPath != "" && number != 0 {
+		health = func(c *corev1.Container) {
+			liveness(s.Liveness(s.args))(c)
+			if !p.hostNetwork {
+				port(s.PortName, number)(c)
+			}
+		}
+	}
+	mounts := s.Mounts
+	for i := range mounts {
+		mounts[i].MountPath = native(p.os, mounts[i].MountPath)
+	}
+	return container(s.Name, s.image,
+		args(s.args...),
+		env(referred(s.Env(s.settings), s.args)...),
+		health,
+		resources(s.resources),
+		mount(corev1.VolumeMount{Name: volumeSocket, MountPath: s.mountPath}),
+		mount(mounts...),
+		in.sidecarConfinement(p),
+	)
+}
+
+// askedAt is the port at which kubelet can ask a sidecar for health; 0 for none. What
+// listens on the loopback interface of a pod kubelet does not reach.
+func (p part) askedAt(s runningSidecar) int32 {
+	host, number := s.Endpoint(s.args)
+	if host != "" && !p.hostNetwork {
+		return 0
+	}
+	return number
+}
+
+// referred are the variables that a command line refers to, and those that sidecars
+// read by themselves.
+func referred(list []corev1.EnvVar, args []string) []corev1.EnvVar {
+	line := strings.Join(args, " ")
+	return slices.DeleteFunc(list, func(v corev1.EnvVar) bool {
+		return v.Name == "POD_NAMESPACE" && !strings.Contains(line, "$(POD_NAMESPACE)")
+	})
+}
+
+// sidecarConfinement takes from sidecars all that they do not need. Who they are is left
+// to the image and the pod where the driver is not ours: they must reach its socket.
+func (in *inputs) sidecarConfinement(p part) containerEdit {
+	switch {
+	case p.windows():
+		return func(*corev1.Container) {}
+	case in.bundled && p.kind == kindDaemonSet:
+		return unprivileged(root) // the socket on the node is root's
+	case in.bundled:
+		return unprivileged(nonRoot)
+	default:
+		return confined
+	}
 }
 
 func args(list ...string) containerEdit {
@@ -96,18 +150,23 @@ func liveness(probe *corev1.Probe) containerEdit {
 	}
 }
 
-// unprivileged lets a container do no more than its user and group may.
+// confined lets a container gain no rights beyond those of its user.
+func confined(c *corev1.Container) {
+	c.SecurityContext = &corev1.SecurityContext{
+		Privileged:               new(false),
+		AllowPrivilegeEscalation: new(false),
+		ReadOnlyRootFilesystem:   new(true),
+		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+	}
+}
+
+// unprivileged is confined as a given user and group.
 func unprivileged(uid int64) containerEdit {
 	return func(c *corev1.Container) {
-		c.SecurityContext = &corev1.SecurityContext{
-			Privileged:               new(false),
-			AllowPrivilegeEscalation: new(false),
-			ReadOnlyRootFilesystem:   new(true),
-			RunAsUser:                new(uid),
-			RunAsGroup:               new(uid),
-			RunAsNonRoot:             new(uid != root),
-			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-		}
+		confined(c)
+		c.SecurityContext.RunAsUser = new(uid)
+		c.SecurityContext.RunAsGroup = new(uid)
+		c.SecurityContext.RunAsNonRoot = new(uid != root)
 	}
 }
 

@@ -9,12 +9,14 @@
 package desired
 
 import (
+	"cmp"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
 
 // Facts are what the operator knows and no CSIDriverDeployment says.
@@ -25,6 +27,28 @@ type Facts struct {
 	PoolDriverImage string
 	// DriverVersion is the version of PoolDriverImage, for status only.
 	DriverVersion string
+	// Served are the optional kinds that the cluster has.
+	Served Served
+	// Answer is what is known of the driver's capabilities; nil for nothing. It is of one
+	// CSIDriverDeployment.
+	Answer *Answer
+}
+
+// Served are kinds that a cluster may have or not.
+type Served struct {
+	// Snapshots is true where snapshot.storage.k8s.io/v1 is served, GroupSnapshots where
+	// groupsnapshot.storage.k8s.io/v1 is, and AttributesClasses where storage.k8s.io/v1 has
+	// VolumeAttributesClasses.
+	Snapshots, GroupSnapshots, AttributesClasses bool
+}
+
+// ServedOf asks for each optional kind.
+func ServedOf(served func(schema.GroupVersionKind) bool) Served {
+	return Served{
+		Snapshots:         served(snapshotClassKind),
+		GroupSnapshots:    served(groupSnapshotClassKind),
+		AttributesClasses: served(attributesClassKind),
+	}
 }
 
 // Step is the place of an object in the order of application.
@@ -38,8 +62,8 @@ const (
 	// StepBindings: the bindings of the roles. Before the API server lets
 	// someone create a binding, it looks into the role.
 	StepBindings
-	// StepWorkloads: the Deployment and the DaemonSet; and the StorageClasses,
-	// since a claim may wait for the pods, but a pod needs its rights.
+	// StepWorkloads: the workloads and their budget; and the classes, since a claim
+	// may wait for the pods, but a pod needs its rights.
 	StepWorkloads
 )
 
@@ -56,6 +80,16 @@ type Row struct {
 	Component, Name, Image, Version string
 }
 
+// Component is one workload of a driver.
+type Component struct {
+	// Name is its label: controller, or that of a node pool.
+	Name string
+	// Kind of the workload.
+	Kind string
+	// Registers is true where its pods register the driver on their nodes.
+	Registers bool
+}
+
 // Set is all that one CSIDriverDeployment asks for.
 type Set struct {
 	// Driver is the CSI driver name.
@@ -64,9 +98,17 @@ type Set struct {
 	Namespace string
 	// Objects in the order of application.
 	Objects []Object
+	// Components are the controller, if there is one, and the node pools.
+	Components []Component
 	// Rows of the controller, then of the nodes; in each the driver first and
 	// then the sidecars in their order in the pod.
 	Rows []Row
+	// Ports that the pods take on their nodes.
+	Ports []v1alpha1.HostPort
+	// Discovery is how the capabilities of the driver are known.
+	Discovery Discovery
+	// Unserved are the classes that wait for a kind that the cluster does not have.
+	Unserved []string
 }
 
 // Render computes the objects of d. The error is an *InvalidError if the spec
@@ -77,56 +119,71 @@ func Render(d *v1alpha1.CSIDriverDeployment, f Facts) (Set, error) {
 	if err != nil {
 		return Set{}, err
 	}
-	objects, err := intents(in)
-	if err != nil {
-		return Set{}, err
-	}
-	return Set{
-		Driver:    in.driver,
-		Namespace: in.namespace,
-		Objects:   objects,
-		Rows:      append(rows(in, in.controller), rows(in, in.node)...),
-	}, nil
-}
-
-// intents is the list of all objects, in the order of application.
-func intents(in inputs) ([]Object, error) {
-	type item struct {
-		step  Step
-		typed runtime.Object
-	}
-	list := []item{
-		{StepAccounts, controllerAccount(in)},
-		{StepAccounts, nodeAccount(in)},
-		{StepAccounts, clusterRole(in)},
-		{StepAccounts, leaseRole(in)},
-		{StepAccounts, csiDriver(in)},
-		{StepBindings, clusterRoleBinding(in)},
-		{StepBindings, leaseRoleBinding(in)},
-		{StepWorkloads, deployment(in)},
-		{StepWorkloads, daemonSet(in)},
-	}
-	classes := make([]item, 0, len(in.classes))
-	for _, c := range in.classes {
-		classes = append(classes, item{StepWorkloads, storageClass(in, c)})
-	}
-	objects := make([]Object, 0, len(list)+len(classes))
-	for _, i := range slices.Concat(list, classes) {
+	set := Set{Driver: in.driver, Namespace: in.namespace, Discovery: in.discovery, Unserved: in.unserved()}
+	for _, i := range items(in) {
 		u, err := intent(i.typed)
 		if err != nil {
-			return nil, err
+			return Set{}, err
 		}
-		objects = append(objects, Object{Step: i.step, Intent: u})
+		set.Objects = append(set.Objects, Object{Step: i.step, Intent: u})
 	}
-	return objects, nil
+	for _, p := range in.parts {
+		set.Components = append(set.Components, Component{
+			Name: p.component, Kind: p.kind, Registers: p.runs(sidecar.NodeDriverRegistrar) || !in.known() && p.serve(sidecar.Node),
+		})
+		if !in.known() && !in.inspects(p) {
+			continue
+		}
+		set.Rows = append(set.Rows, p.rows(in.version)...)
+		set.Ports = append(set.Ports, p.ports()...)
+	}
+	return set, nil
 }
 
-// rows lists the containers of p.
-func rows(in inputs, p part) []Row {
-	list := make([]Row, 0, 1+len(p.sidecars))
-	list = append(list, Row{Component: p.component, Name: v1alpha1.DriverContainer, Image: in.image, Version: in.version})
-	for _, s := range p.sidecars {
-		list = append(list, Row{Component: p.component, Name: s.Name, Image: s.Image(), Version: s.Version})
+// items is the list of all objects, in the order of application.
+//
+// As long as nobody knows what the driver can do, there is the pod that asks it and what
+// that pod needs: what a CSIDriver says of attachment cannot be changed later.
+func items(in inputs) []item {
+	var all []item
+	if in.known() {
+		all = append(all, item{StepAccounts, csiDriver(in)})
+		all = append(all, classItems(in)...)
+	}
+	if in.discovery.Asked {
+		all = append(all, item{StepAccounts, answerMap(in)})
+	}
+	for _, p := range in.parts {
+		if !in.known() && !in.inspects(p) {
+			continue
+		}
+		all = append(all, accountItems(in, p)...)
+		all = append(all, item{StepWorkloads, workload(in, p)})
+		if b := budget(in, p); b != nil {
+			all = append(all, item{StepWorkloads, b})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b item) int { return cmp.Compare(a.step, b.step) })
+	return all
+}
+
+// rows lists the containers of p. The version of the driver is known where it is ours.
+func (p part) rows(version string) []Row {
+	list := make([]Row, 0, len(p.template.Spec.Containers))
+	for _, c := range p.template.Spec.Containers {
+		row := Row{Component: p.component, Name: c.Name, Image: c.Image}
+		if c.Name == v1alpha1.DriverContainer {
+			row.Version = version
+		}
+		if c.Name == sidecar.InspectorContainer {
+			row.Version = sidecar.InspectorVersion
+		}
+		for _, s := range p.sidecars {
+			if s.Name == c.Name {
+				row.Version = s.version
+			}
+		}
+		list = append(list, row)
 	}
 	return list
 }

@@ -16,51 +16,61 @@ import (
 	kjson "sigs.k8s.io/json"
 )
 
-// fragment is what a CSIDriverDeployment may say about a pod, under the names
-// that a PodSpec has for it. A nil field was not given and keeps its default;
-// an empty one was given and clears it.
-type fragment struct {
-	NodeSelector              map[string]string                 `json:"nodeSelector"`
-	Affinity                  *corev1.Affinity                  `json:"affinity"`
-	Tolerations               []corev1.Toleration               `json:"tolerations"`
-	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints"`
-	PriorityClassName         *string                           `json:"priorityClassName"`
+// podFragment is what a CSIDriverDeployment may say about a pod: the fields of a
+// PodSpec, and what is beside them.
+type podFragment struct {
+	corev1.PodSpec `json:",inline"`
+
+	Labels      map[string]string `json:"labels"`
+	Annotations map[string]string `json:"annotations"`
+	Remove      []string          `json:"remove"`
 }
 
-const fragmentFields = "nodeSelector, affinity, tolerations, topologySpreadConstraints and priorityClassName"
+// decodeContainer decodes a fragment of a Container; nil for none.
+func decodeContainer(field string, raw *runtime.RawExtension) (tree, error) {
+	return decode(field, raw, &corev1.Container{}, "Container")
+}
 
-// decodeFragment decodes strictly: what is not known, given twice or null is
-// an *InvalidError with its path below field.
-func decodeFragment(field string, raw *runtime.RawExtension) (fragment, error) {
-	var f fragment
+// decodePod decodes a fragment of a pod; nil for none.
+func decodePod(field string, raw *runtime.RawExtension) (tree, error) {
+	return decode(field, raw, &podFragment{}, "PodSpec")
+}
+
+// decode decodes strictly: what typed does not know, what is given twice or null is an
+// *InvalidError with its path below field.
+func decode(field string, raw *runtime.RawExtension, typed any, kind string) (tree, error) {
 	if raw == nil || len(raw.Raw) == 0 {
-		return f, nil
+		return nil, nil
 	}
-	if err := refuseNull(field, raw.Raw); err != nil {
-		return f, err
+	if err := refuseNull(field, raw.Raw, kind); err != nil {
+		return nil, err
 	}
-	strict, err := kjson.UnmarshalStrict(raw.Raw, &f)
+	strict, err := kjson.UnmarshalStrict(raw.Raw, typed)
 	if err != nil {
-		return fragment{}, wrongType(field, err)
+		return nil, wrongType(field, err, kind)
 	}
 	if len(strict) > 0 {
-		return fragment{}, notStrict(field, strict[0])
+		return nil, notStrict(field, strict[0], kind)
 	}
-	return f, nil
+	var t tree
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(raw.Raw, &t); err != nil {
+		return nil, invalid(field, "is not JSON: %v", err)
+	}
+	return t, nil
 }
 
 // refuseNull refuses the null that kubectl apply, merge patches and Helm drop
 // without a word: what a reader sees in Git would not be what is stored.
-func refuseNull(field string, raw []byte) error {
-	var tree any
-	if err := json.Unmarshal(raw, &tree); err != nil {
+func refuseNull(field string, raw []byte, kind string) error {
+	var parsed any
+	if err := json.Unmarshal(raw, &parsed); err != nil {
 		return invalid(field, "is not JSON: %v", err)
 	}
-	if _, ok := tree.(map[string]any); !ok {
-		return invalid(field, "must be an object with fields of a PodSpec")
+	if _, ok := parsed.(map[string]any); !ok {
+		return invalid(field, "must be an object with fields of a %s", kind)
 	}
-	if path, found := findNull(field, tree); found {
-		return invalid(path, "null is refused; leave the field out")
+	if path, found := findNull(field, parsed); found {
+		return invalid(path, "null is refused; leave the field out, or name it in remove to take away what is inherited")
 	}
 	return nil
 }
@@ -86,46 +96,22 @@ func findNull(path string, value any) (string, bool) {
 	return "", false
 }
 
-func wrongType(field string, err error) error {
+func wrongType(field string, err error, kind string) error {
 	var mismatch *json.UnmarshalTypeError
 	if errors.As(err, &mismatch) && mismatch.Field != "" {
-		return invalid(field+"."+mismatch.Field, "a JSON %s does not fit; a PodSpec has %s here", mismatch.Value, mismatch.Type)
+		path := strings.TrimPrefix(mismatch.Field, "PodSpec.")
+		return invalid(field+"."+path, "a JSON %s does not fit; a %s has %s here", mismatch.Value, kind, mismatch.Type)
 	}
-	return invalid(field, "cannot be read as part of a PodSpec: %v", err)
+	return invalid(field, "cannot be read as part of a %s: %v", kind, err)
 }
 
-func notStrict(field string, err error) error {
+func notStrict(field string, err error, kind string) error {
 	var at kjson.FieldError
 	if !errors.As(err, &at) {
 		return invalid(field, "%v", err)
 	}
-	path := at.FieldPath()
-	switch {
-	case strings.HasPrefix(at.Error(), "duplicate"):
-		return invalid(field+"."+path, "is given twice; keep one")
-	case strings.ContainsAny(path, ".["):
-		return invalid(field+"."+path, "is not a field of a PodSpec; correct or remove it")
-	default:
-		return invalid(field+"."+path, "is not taken here; taken are %s", fragmentFields)
+	if strings.HasPrefix(at.Error(), "duplicate") {
+		return invalid(field+"."+at.FieldPath(), "is given twice; keep one")
 	}
-}
-
-// apply puts what was given in the place of the defaults in spec. A node
-// selector is merged, so that a pod stays on the system it was built for.
-func (f fragment) apply(spec *corev1.PodSpec) {
-	for key, value := range f.NodeSelector {
-		spec.NodeSelector[key] = value
-	}
-	if f.Affinity != nil {
-		spec.Affinity = f.Affinity
-	}
-	if f.Tolerations != nil {
-		spec.Tolerations = f.Tolerations
-	}
-	if f.TopologySpreadConstraints != nil {
-		spec.TopologySpreadConstraints = f.TopologySpreadConstraints
-	}
-	if f.PriorityClassName != nil {
-		spec.PriorityClassName = *f.PriorityClassName
-	}
+	return invalid(field+"."+at.FieldPath(), "is not a field of a %s; correct or remove it", kind)
 }

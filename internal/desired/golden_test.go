@@ -8,6 +8,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,7 +46,7 @@ func TestGolden(t *testing.T) {
 
 // TestSamples renders what users are told to copy.
 func TestSamples(t *testing.T) {
-	for _, sample := range filesLike(t, "../../config/samples/pool*.yaml") {
+	for _, sample := range slices.Concat(filesLike(t, "../../config/samples/pool*.yaml"), filesLike(t, "../../config/samples/drivers/*.yaml")) {
 		t.Run(filepath.Base(sample), func(t *testing.T) { mustRender(t, load(t, sample)) })
 	}
 }
@@ -90,6 +91,7 @@ func facts() Facts {
 		OperatorNamespace: "csi-operator-system",
 		PoolDriverImage:   "ghcr.io/csi-operator/csi-pool-driver:v0.1.0",
 		DriverVersion:     "0.1.0",
+		Served:            Served{Snapshots: true, GroupSnapshots: true, AttributesClasses: true},
 	}
 }
 

@@ -51,10 +51,18 @@ func (i images) moved(image string) (string, error) {
 	return text, nil
 }
 
-// pulled sets how the images of a pod are pulled.
-func (i images) pulled(t *corev1.PodTemplateSpec) {
-	t.Spec.ImagePullSecrets = i.secrets
-	for n := range t.Spec.Containers {
-		t.Spec.Containers[n].ImagePullPolicy = i.policy
+// moveAll moves the images of a pod and sets how they are pulled.
+func (i images) moveAll(spec *corev1.PodSpec) error {
+	spec.ImagePullSecrets = append(spec.ImagePullSecrets, i.secrets...)
+	for _, list := range [...][]corev1.Container{spec.InitContainers, spec.Containers} {
+		for n := range list {
+			moved, err := i.moved(list[n].Image)
+			if err != nil {
+				return err
+			}
+			list[n].Image = moved
+			list[n].ImagePullPolicy = cmp.Or(list[n].ImagePullPolicy, i.policy)
+		}
 	}
+	return nil
 }

@@ -5,9 +5,9 @@ package desired
 
 import (
 	"cmp"
+	"slices"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	storagev1 "k8s.io/api/storage/v1"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/sidecar"
@@ -15,122 +15,120 @@ import (
 
 // inputs are a checked CSIDriverDeployment with every default filled in.
 type inputs struct {
+	spec      v1alpha1.CSIDriverDeploymentSpec
 	driver    string
 	uid       string
 	namespace string
 
-	image   string
+	bundled bool
+	image   string // of the bundled driver
 	version string
 	mode    v1alpha1.BundledMode
 	pool    string
 
-	kubeletDir string
-	images     images
-
-	replicas   int32
-	controller part
-	node       part
-	classes    []v1alpha1.StorageClass
+	images       images
+	discovery    Discovery
+	capabilities sidecar.Capabilities
+	served       Served
+	capacity     bool
+	classes      classes
+	parts        []part
+	found        found
 }
-
-// part is one of the two workloads.
-type part struct {
-	// component is its label, name what its objects are called.
-	component, name  string
-	sidecars         []sidecar.Sidecar
-	driverResources  corev1.ResourceRequirements
-	sidecarResources corev1.ResourceRequirements
-	pod              fragment
-}
-
-// defaultReplicas lets a controller pod fail without an outage.
-const defaultReplicas = 2
 
 // read checks d and fills in defaults; the error is an *InvalidError.
 func read(d *v1alpha1.CSIDriverDeployment, f Facts) (inputs, error) {
 	if err := check(d); err != nil {
 		return inputs{}, err
 	}
-	controller, err := readController(d)
-	if err != nil {
-		return inputs{}, err
+	in := inputs{
+		spec:      *d.Spec.DeepCopy(),
+		driver:    d.Name,
+		uid:       string(d.UID),
+		namespace: Namespace(d, f),
+		bundled:   !custom(d),
+		images:    readImages(d.Spec.Images),
+		served:    f.Served,
+		capacity:  orDefault(d.Spec.StorageCapacity, false),
+		found:     found{},
 	}
-	node, err := readNode(d)
-	if err != nil {
-		return inputs{}, err
+	if in.bundled {
+		in.image, in.version = f.PoolDriverImage, f.DriverVersion
+		in.mode, in.pool = d.Spec.Bundled.Mode, d.Spec.Bundled.Path
+		in.capabilities = bundledCapabilities()
 	}
-	if controller.pod.NodeSelector == nil {
-		// The controller needs the pool's mount as well, which is where the node
-		// pods are.
-		controller.pod.NodeSelector = node.pod.NodeSelector
-	}
-	classes, err := readClasses(d)
-	if err != nil {
-		return inputs{}, err
-	}
-	from := readImages(d.Spec.Images)
-	image, err := from.moved(f.PoolDriverImage)
-	if err != nil {
-		return inputs{}, err
-	}
-	return inputs{
-		kubeletDir: cmp.Or(d.Spec.KubeletRootDir, defaultKubeletDir),
-		images:     from,
-		driver:     d.Name,
-		uid:        string(d.UID),
-		namespace:  Namespace(d, f),
-		image:      image,
-		version:    f.DriverVersion,
-		mode:       d.Spec.Bundled.Mode,
-		pool:       d.Spec.Bundled.Path,
-		replicas:   orDefault(d.Spec.Controller.Replicas, defaultReplicas),
-		controller: controller,
-		node:       node,
-		classes:    classes,
-	}, nil
-}
-
-func readController(d *v1alpha1.CSIDriverDeployment) (part, error) {
-	return readPart(d, part{
-		component: v1alpha1.ComponentController,
-		name:      NamesOf(d.Name).Controller,
-		sidecars:  sidecar.In(sidecar.Controller),
-	}, "spec.controller", d.Spec.Controller.Driver, d.Spec.Controller.Pod)
-}
-
-// readNode reads the one node pool; an omitted list means a pool of defaults.
-func readNode(d *v1alpha1.CSIDriverDeployment) (part, error) {
-	pool := v1alpha1.NodePool{Name: v1alpha1.DefaultNodePool}
-	if len(d.Spec.Nodes) > 0 {
-		pool = d.Spec.Nodes[0]
-	}
-	return readPart(d, part{
-		component: pool.Name,
-		name:      NamesOf(d.Name).Node,
-		sidecars:  sidecar.In(sidecar.Node),
-	}, "spec.nodes[0]", pool.Driver, pool.Pod)
-}
-
-// readPart fills in what the spec says about one workload; field is its path.
-func readPart(d *v1alpha1.CSIDriverDeployment, p part, field string, driver v1alpha1.DriverContainerSpec, pod *runtime.RawExtension) (part, error) {
 	var err error
-	if p.driverResources, err = readResources(field+".driver.resources", driver.Resources, defaultDriverResources()); err != nil {
-		return part{}, err
+	if in.discovery, err = discover(in.spec, f.Answer); err != nil {
+		return inputs{}, err
 	}
-	shared := d.Spec.Sidecars.Defaults.Resources
-	if p.sidecarResources, err = readResources("spec.sidecars.defaults.resources", shared, sidecar.DefaultResources()); err != nil {
-		return part{}, err
+	if !in.bundled {
+		in.capabilities = sidecar.NewCapabilities(in.discovery.Capabilities...)
 	}
-	if p.pod, err = decodeFragment(field+".pod", pod); err != nil {
-		return part{}, err
+	if in.classes, err = readClasses(d); err != nil {
+		return inputs{}, err
 	}
-	from := readImages(d.Spec.Images)
-	for i, s := range p.sidecars {
-		if p.sidecars[i].Repository, err = from.moved(s.Repository); err != nil {
-			return part{}, err
+	err = in.readParts()
+	return in, err
+}
+
+// custom tells whether the driver is another one than the bundled one.
+func custom(d *v1alpha1.CSIDriverDeployment) bool { return d.Spec.Source == v1alpha1.SourceCustom }
+
+// bundledCapabilities are those of the pool driver in mode Shared, as far as they
+// decide something.
+func bundledCapabilities() sidecar.Capabilities {
+	return sidecar.NewCapabilities(
+		sidecar.ControllerService, sidecar.AccessibleTopology,
+		sidecar.CreateVolume, sidecar.PublishVolume, sidecar.ControllerExpand, sidecar.NodeExpand,
+	)
+}
+
+// readParts reads the workloads: the controller, if there is one, and the node pools.
+func (in *inputs) readParts() error {
+	spec := &in.spec
+	if !spec.Controller.Disabled {
+		in.parts = append(in.parts, in.controllerPart())
+	}
+	for i, pool := range pools(spec) {
+		in.parts = append(in.parts, in.nodePart(i, pool))
+	}
+	if err := checkParts(*in); err != nil {
+		return err
+	}
+	for i := range in.parts {
+		if err := in.parts[i].complete(in); err != nil {
+			return err
 		}
 	}
-	return p, nil
+	if !in.known() { // sidecars are missing, of which a removal may tell
+		return nil
+	}
+	if err := in.found.unfound(); err != nil {
+		return err
+	}
+	return checkPools(in.parts)
+}
+
+// pools are the node pools of a spec; an omitted list means a pool of defaults.
+func pools(spec *v1alpha1.CSIDriverDeploymentSpec) []v1alpha1.NodePool {
+	switch {
+	case spec.Layout == v1alpha1.LayoutSinglePod:
+		return nil
+	case spec.Nodes == nil:
+		return []v1alpha1.NodePool{{Name: v1alpha1.DefaultNodePool}}
+	default:
+		return spec.Nodes
+	}
+}
+
+// runs tells whether a role runs anywhere.
+func (in inputs) runs(role sidecar.Role) bool {
+	return slices.ContainsFunc(in.parts, func(p part) bool { return p.runs(role) })
+}
+
+// csiDriverSpec is what the spec says about the CSIDriver object.
+func (in inputs) csiDriverSpec() storagev1.CSIDriverSpec {
+	return *cmp.Or(in.spec.CSIDriver, &storagev1.CSIDriverSpec{}).DeepCopy()
 }
 
 func orDefault[T any](given *T, otherwise T) T {

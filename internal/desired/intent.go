@@ -20,8 +20,17 @@ func intent(object runtime.Object) (*unstructured.Unstructured, error) {
 	}
 	delete(fields, "status")
 	prune(fields)
+	dropEmptyServiceName(fields)
 	claimHostNamespaces(fields)
 	return &unstructured.Unstructured{Object: fields}, nil
+}
+
+// dropEmptyServiceName drops what the type of a StatefulSet cannot leave out.
+func dropEmptyServiceName(fields map[string]any) {
+	spec, ok := fields["spec"].(map[string]any)
+	if name, given := spec["serviceName"]; ok && given && name == "" {
+		delete(spec, "serviceName")
+	}
 }
 
 // meansSomething are the fields whose empty object is a statement: a volume
@@ -64,13 +73,15 @@ func pruneItems(items []any) {
 	}
 }
 
-// claimHostNamespaces claims that pods stay out of the node's namespaces, so
-// that a foreign edit is undone.
+// claimHostNamespaces claims that pods stay out of the node's namespaces where the spec
+// does not let them in, so that a foreign edit is undone.
 func claimHostNamespaces(fields map[string]any) {
 	pod, found, err := unstructured.NestedFieldNoCopy(fields, "spec", "template", "spec")
 	if spec, ok := pod.(map[string]any); ok && found && err == nil {
-		spec["hostNetwork"] = false
-		spec["hostPID"] = false
-		spec["hostIPC"] = false
+		for _, field := range [...]string{"hostNetwork", "hostPID", "hostIPC"} {
+			if _, given := spec[field]; !given {
+				spec[field] = false
+			}
+		}
 	}
 }

@@ -71,8 +71,8 @@ func TestInvalid(t *testing.T) {
 			field: "metadata.name", message: "cannot be a CSI driver name",
 		},
 		"SourceUnknown": {
-			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Source = "Custom" },
-			field: "spec.source", message: `"Custom" is not known; use Bundled`,
+			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Source = "Else" },
+			field: "spec.source", message: `"Else" is not known; use Bundled or Custom`,
 		},
 		"BundledMissing": {
 			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Bundled = nil },
@@ -97,21 +97,21 @@ func TestInvalid(t *testing.T) {
 		"PathIsVarRun":       {edit: path("/var/run"), field: "spec.bundled.path", message: "lies in /var/run"},
 		"PathInEtcd":         {edit: path("/var/lib/etcd/member"), field: "spec.bundled.path", message: "lies in /var/lib/etcd"},
 		"PathIsVarLib":       {edit: path("/var/lib"), field: "spec.bundled.path", message: "is a directory of the system; choose one below it"},
-		"SecondNodePool": {
+		"OverlappingPools": {
 			edit: func(d *v1alpha1.CSIDriverDeployment) {
 				d.Spec.Nodes = []v1alpha1.NodePool{{Name: "node"}, {Name: "gpu"}}
 			},
-			field: "spec.nodes[1]", message: "one pool",
+			field: "spec.nodes[1]", message: "may select the same nodes as spec.nodes[0]",
 		},
 		"TheSameNodePoolTwice": {
 			edit: func(d *v1alpha1.CSIDriverDeployment) {
 				d.Spec.Nodes = []v1alpha1.NodePool{{Name: "node"}, {Name: "node"}}
 			},
-			field: "spec.nodes[1]", message: "one pool",
+			field: "spec.nodes[1].workloadName", message: "spec.nodes[0] has that name already",
 		},
-		"NodePoolOfAnotherName": {
-			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Nodes = []v1alpha1.NodePool{{Name: "gpu"}} },
-			field: "spec.nodes[0]", message: `its name is "node"`,
+		"NodePoolOfNoName": {
+			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Nodes = []v1alpha1.NodePool{{Name: "controller"}} },
+			field: "spec.nodes[0].name", message: `and not "controller"`,
 		},
 		"ParameterUnknown": {
 			edit:  class(map[string]string{"replicas": "3", "zone": "a"}),
@@ -144,9 +144,9 @@ func TestInvalid(t *testing.T) {
 		},
 		"ResourceClaims": {
 			edit: func(d *v1alpha1.CSIDriverDeployment) {
-				d.Spec.Nodes = []v1alpha1.NodePool{{Name: "node", Driver: v1alpha1.DriverContainerSpec{
+				d.Spec.Nodes = []v1alpha1.NodePool{{Name: "node", Part: v1alpha1.Part{Driver: v1alpha1.DriverSpec{
 					Resources: &corev1.ResourceRequirements{Claims: []corev1.ResourceClaim{{Name: "gpu"}}},
-				}}}
+				}}}}
 			},
 			field: "spec.nodes[0].driver.resources.claims", message: "no resourceClaims",
 		},
@@ -194,9 +194,9 @@ func TestErrorsOfDecoders(t *testing.T) {
 		err  error
 		want string
 	}{
-		"TypeOfTheWhole": {wrongType("spec.x", &json.UnmarshalTypeError{Value: "bool", Type: reflect.TypeFor[string]()}), "spec.x: cannot be read as part of a PodSpec: "},
-		"NoType":         {wrongType("spec.x", other), "spec.x: cannot be read as part of a PodSpec: something else"},
-		"NoFieldError":   {notStrict("spec.x", other), "spec.x: something else"},
+		"TypeOfTheWhole": {wrongType("spec.x", &json.UnmarshalTypeError{Value: "bool", Type: reflect.TypeFor[string]()}, "PodSpec"), "spec.x: cannot be read as part of a PodSpec: "},
+		"NoType":         {wrongType("spec.x", other, "PodSpec"), "spec.x: cannot be read as part of a PodSpec: something else"},
+		"NoFieldError":   {notStrict("spec.x", other, "PodSpec"), "spec.x: something else"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -216,8 +216,15 @@ func TestInvalidFragment(t *testing.T) {
 	}{
 		"UnknownFieldOfAnItem":   {`{"tolerations":[{"operator":"Exists"},{"foo":1}]}`, ".tolerations[1].foo", "is not a field of a PodSpec"},
 		"UnknownFieldDeepDown":   {`{"affinity":{"nodeAffinity":{"required":{}}}}`, ".affinity.nodeAffinity.required", "is not a field of a PodSpec"},
-		"FieldThatIsNotTaken":    {`{"hostNetwork":true}`, ".hostNetwork", "taken are nodeSelector, affinity, tolerations"},
-		"FieldInAnotherCase":     {`{"Tolerations":[]}`, ".Tolerations", "is not taken here"},
+		"UnknownField":           {`{"hostNetwerk":true}`, ".hostNetwerk", "is not a field of a PodSpec"},
+		"FieldInAnotherCase":     {`{"Tolerations":[]}`, ".Tolerations", "is not a field of a PodSpec"},
+		"AnotherAccount":         {`{"serviceAccountName":"default"}`, ".serviceAccountName", "use spec."},
+		"PodsThatEnd":            {`{"restartPolicy":"Never"}`, ".restartPolicy", "must always come back"},
+		"ContainerWithoutImage":  {`{"containers":[{"name":"drivr"}]}`, ".containers[drivr].image", "no other container has that name"},
+		"MountWithoutVolume":     {`{"containers":[{"name":"driver","volumeMounts":[{"name":"x","mountPath":"/x"}]}]}`, ".containers[driver].volumeMounts[/x]", `there is no volume "x"`},
+		"OurLabel":               {`{"labels":{"csi-operator.io/component":"x"}}`, ".labels[csi-operator.io/component]", "is the operator's own"},
+		"RemoveWhatIsNotThere":   {`{"remove":["containers[driver].lifecycle"]}`, ".remove[0]", `"containers[driver].lifecycle" is not there`},
+		"RemoveOfNoPath":         {`{"remove":["affinity","a..b"]}`, ".remove[1]", `"a..b" is no path`},
 		"GivenTwice":             {`{"priorityClassName":"a","priorityClassName":"b"}`, ".priorityClassName", "is given twice"},
 		"GivenTwiceInAnItem":     {`{"tolerations":[{"key":"a","key":"b"}]}`, ".tolerations[0].key", "is given twice"},
 		"Null":                   {`{"affinity":null}`, ".affinity", "null is refused; leave the field out"},
@@ -237,7 +244,7 @@ func TestInvalidFragment(t *testing.T) {
 	parts := map[string]func(*v1alpha1.CSIDriverDeployment, *runtime.RawExtension){
 		"spec.controller.pod": func(d *v1alpha1.CSIDriverDeployment, raw *runtime.RawExtension) { d.Spec.Controller.Pod = raw },
 		"spec.nodes[0].pod": func(d *v1alpha1.CSIDriverDeployment, raw *runtime.RawExtension) {
-			d.Spec.Nodes = []v1alpha1.NodePool{{Name: v1alpha1.DefaultNodePool, Pod: raw}}
+			d.Spec.Nodes = []v1alpha1.NodePool{{Name: v1alpha1.DefaultNodePool, Part: v1alpha1.Part{Pod: raw}}}
 		},
 	}
 	for name, tc := range cases {

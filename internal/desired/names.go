@@ -11,6 +11,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -26,20 +27,23 @@ const (
 	stemHash  = 5
 )
 
-// Names are the names that the objects of one driver have. A workload, its
-// ServiceAccount, its roles and their bindings share one name.
+// Name is what the objects of one component of a driver are called, unless the spec
+// says otherwise: a DNS label of at most 52 characters, which leaves room for what
+// Kubernetes appends.
+func Name(driver, component string) string { return stem(driver) + "-" + component }
+
+// IsOwnName tells whether nobody but the operator would call an object so: the names that
+// it makes up hold a hash of the driver's.
+func IsOwnName(driver, name string) bool { return strings.HasPrefix(name, stem(driver)+"-") }
+
+// Names are what the controller's objects and those of the default node pool are called.
 type Names struct {
 	Controller, Node string
 }
 
-// NamesOf computes the names of a driver's objects. They are DNS labels of at
-// most 52 characters, which leaves room for what Kubernetes appends.
+// NamesOf computes the names of a driver that has no others of its own.
 func NamesOf(driver string) Names {
-	s := stem(driver)
-	return Names{
-		Controller: s + "-" + v1alpha1.ComponentController,
-		Node:       s + "-" + v1alpha1.DefaultNodePool,
-	}
+	return Names{Controller: Name(driver, v1alpha1.ComponentController), Node: Name(driver, v1alpha1.DefaultNodePool)}
 }
 
 func stem(driver string) string {
@@ -95,18 +99,29 @@ func Selector(driver string) map[string]string {
 // Kinds are all kinds that Render makes, so that removal can look for each by
 // Selector without a spec that renders. Leases have no label; see Leases.
 func Kinds() []schema.GroupVersionKind {
-	return []schema.GroupVersionKind{
+	return append([]schema.GroupVersionKind{
 		corev1.SchemeGroupVersion.WithKind("ServiceAccount"),
+		corev1.SchemeGroupVersion.WithKind("ConfigMap"),
 		rbacv1.SchemeGroupVersion.WithKind("ClusterRole"),
 		rbacv1.SchemeGroupVersion.WithKind("ClusterRoleBinding"),
 		rbacv1.SchemeGroupVersion.WithKind("Role"),
 		rbacv1.SchemeGroupVersion.WithKind("RoleBinding"),
 		storagev1.SchemeGroupVersion.WithKind("CSIDriver"),
-		appsv1.SchemeGroupVersion.WithKind("Deployment"),
-		appsv1.SchemeGroupVersion.WithKind("DaemonSet"),
+		appsv1.SchemeGroupVersion.WithKind(kindDeployment),
+		appsv1.SchemeGroupVersion.WithKind(kindStatefulSet),
+		appsv1.SchemeGroupVersion.WithKind(kindDaemonSet),
+		policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget"),
 		storagev1.SchemeGroupVersion.WithKind("StorageClass"),
-	}
+	}, OptionalKinds()...)
 }
+
+// OptionalKinds are those of Kinds that not every cluster has.
+func OptionalKinds() []schema.GroupVersionKind {
+	return []schema.GroupVersionKind{attributesClassKind, snapshotClassKind, groupSnapshotClassKind}
+}
+
+// IsClass tells whether objects of a kind are classes, whose names anybody may choose.
+func IsClass(kind string) bool { return strings.HasSuffix(kind, "Class") }
 
 // KindsNamed are those of Kinds with the given names.
 func KindsNamed(names ...string) []schema.GroupVersionKind {

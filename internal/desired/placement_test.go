@@ -33,7 +33,7 @@ func TestControllerFollowsTheNodes(t *testing.T) {
 			d.Name = "pool.example.com"
 			d.Spec.Bundled = &v1alpha1.BundledDriver{Mode: v1alpha1.BundledShared, Path: "/srv/pool/a"}
 			d.Spec.Controller.Pod = tc.controller
-			d.Spec.Nodes = []v1alpha1.NodePool{{Name: v1alpha1.DefaultNodePool, Pod: tc.node}}
+			d.Spec.Nodes = []v1alpha1.NodePool{{Name: v1alpha1.DefaultNodePool, Part: v1alpha1.Part{Pod: tc.node}}}
 			set, err := Render(d, Facts{OperatorNamespace: "ns", PoolDriverImage: "image:v1", DriverVersion: "v1"})
 			if err != nil {
 				t.Fatal(err)

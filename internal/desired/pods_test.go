@@ -20,6 +20,18 @@ import (
 
 func labelSet(l map[string]string) labels.Set { return l }
 
+// forEachBundledPod runs test on the pods of the bundled driver in every input.
+func forEachBundledPod(t *testing.T, test func(*testing.T, Set, corev1.PodTemplateSpec)) {
+	t.Helper()
+	forEachInput(t, func(t *testing.T, d *v1alpha1.CSIDriverDeployment, set Set) {
+		for _, pod := range podTemplates(t, set) {
+			if !custom(d) {
+				test(t, set, pod)
+			}
+		}
+	})
+}
+
 // forEachPod runs test on the pods of every input.
 func forEachPod(t *testing.T, test func(*testing.T, Set, corev1.PodTemplateSpec)) {
 	t.Helper()
@@ -72,6 +84,9 @@ func TestProbesAskAPortOfTheirContainer(t *testing.T) {
 			for _, probe := range []*corev1.Probe{c.LivenessProbe, c.StartupProbe} {
 				if probe == nil {
 					continue
+				}
+				if probe.HTTPGet == nil || pod.Spec.HostNetwork {
+					continue // of another kind, or of a port of the node
 				}
 				asked := probe.HTTPGet.Port.String()
 				if !slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool {
@@ -145,7 +160,7 @@ func TestConfinement(t *testing.T) {
 		"node/node-driver-registrar": {uid: 0},
 		"node/livenessprobe":         {uid: 0},
 	}
-	forEachPod(t, func(t *testing.T, _ Set, pod corev1.PodTemplateSpec) {
+	forEachBundledPod(t, func(t *testing.T, _ Set, pod corev1.PodTemplateSpec) {
 		for _, c := range pod.Spec.Containers {
 			s := c.SecurityContext
 			key := pod.Labels[v1alpha1.LabelComponent] + "/" + c.Name
@@ -165,9 +180,9 @@ func TestConfinement(t *testing.T) {
 
 // TestPodsStayOutOfTheHost: false is said, not left out.
 func TestPodsStayOutOfTheHost(t *testing.T) {
-	forEachInput(t, func(t *testing.T, _ *v1alpha1.CSIDriverDeployment, set Set) {
+	forEachInput(t, func(t *testing.T, d *v1alpha1.CSIDriverDeployment, set Set) {
 		for _, o := range set.Objects {
-			if kind := o.Intent.GetKind(); kind != "Deployment" && kind != "DaemonSet" {
+			if kind := o.Intent.GetKind(); custom(d) || kind != "Deployment" && kind != "DaemonSet" {
 				continue
 			}
 			for _, field := range []string{"hostNetwork", "hostPID", "hostIPC"} {

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	groupsnapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumegroupsnapshot/v1"
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -117,7 +119,7 @@ func TestSteps(t *testing.T) {
 	want := map[string]Step{
 		"ServiceAccount": StepAccounts, "ClusterRole": StepAccounts, "Role": StepAccounts, "CSIDriver": StepAccounts,
 		"ClusterRoleBinding": StepBindings, "RoleBinding": StepBindings,
-		"Deployment": StepWorkloads, "DaemonSet": StepWorkloads, "StorageClass": StepWorkloads,
+		"Deployment": StepWorkloads, "DaemonSet": StepWorkloads, "PodDisruptionBudget": StepWorkloads, "StorageClass": StepWorkloads,
 	}
 	got := map[string]Step{}
 	for _, o := range mustRender(t, smallest()).Objects {
@@ -155,10 +157,22 @@ func TestIntentOfNoManifest(t *testing.T) {
 	}
 }
 
+// allTypes are the types of Kubernetes and of snapshots.
+func allTypes(t *testing.T) *runtime.Scheme {
+	t.Helper()
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, snapshotv1.AddToScheme, groupsnapshotv1.AddToScheme} {
+		if err := add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
 // expectStrictRoundTrip proves that every field exists in Kubernetes.
 func expectStrictRoundTrip(t *testing.T, u *unstructured.Unstructured) {
 	t.Helper()
-	typed, err := scheme.Scheme.New(u.GroupVersionKind())
+	typed, err := allTypes(t).New(u.GroupVersionKind())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,16 +226,22 @@ func expectOwned(t *testing.T, set Set, u *unstructured.Unstructured) {
 	}
 }
 
-// TestKinds lists nothing that is never made.
+// TestKinds: what is listed is made of some input, and what is made is listed.
 func TestKinds(t *testing.T) {
 	made := map[schema.GroupVersionKind]bool{}
-	for _, o := range mustRender(t, smallest()).Objects {
-		made[o.Intent.GroupVersionKind()] = true
+	for _, file := range inputFiles(t) {
+		for _, o := range mustRender(t, load(t, file)).Objects {
+			made[o.Intent.GroupVersionKind()] = true
+		}
 	}
 	for _, k := range Kinds() {
 		if !made[k] {
 			t.Errorf("%s is listed and not made", k)
 		}
+		delete(made, k)
+	}
+	for k := range made {
+		t.Errorf("%s is made and not listed", k)
 	}
 }
 
@@ -269,7 +289,7 @@ func TestRowsAreTheContainers(t *testing.T) {
 	})
 }
 
-// podTemplates are those of the Deployment and of the DaemonSet.
+// podTemplates are those of all workloads.
 func podTemplates(t *testing.T, set Set) []corev1.PodTemplateSpec {
 	t.Helper()
 	var list []corev1.PodTemplateSpec
@@ -282,8 +302,8 @@ func podTemplates(t *testing.T, set Set) []corev1.PodTemplateSpec {
 			list = append(list, convert[corev1.PodTemplateSpec](t, fields))
 		}
 	}
-	if len(list) != 2 {
-		t.Fatalf("got %d workloads, want 2", len(list))
+	if len(list) == 0 {
+		t.Fatal("no workload")
 	}
 	return list
 }
@@ -334,18 +354,22 @@ func TestRightsAreThoseOfTheSidecars(t *testing.T) {
 		}
 		return all
 	}
+	in, err := read(smallest(), facts())
+	if err != nil {
+		t.Fatal(err)
+	}
 	var needed []rbacv1.PolicyRule
-	for _, s := range sidecar.In(sidecar.Controller) {
-		needed = append(needed, s.Rules...)
+	for _, p := range in.parts {
+		for _, s := range p.sidecars {
+			needed = append(needed, s.Rules(in.useOf(p, s))...)
+			if p.serve(sidecar.Node) && len(s.Rules(in.useOf(p, s))) > 0 {
+				t.Errorf("%s runs on nodes, whose account has no right at all", s.Name)
+			}
+		}
 	}
 	granted := clusterRoleOf(t, mustRender(t, smallest())).Rules
 	if diff := cmp.Diff(rights(needed), rights(granted)); diff != "" {
 		t.Errorf("-needed, +granted:\n%s", diff)
-	}
-	for _, s := range sidecar.In(sidecar.Node) {
-		if len(s.Rules) > 0 || s.Lease != nil {
-			t.Errorf("%s runs on nodes, whose account has no right at all", s.Name)
-		}
 	}
 }
 

@@ -14,12 +14,17 @@ import (
 var verbOrder = [...]string{"get", "list", "watch", "create", "update", "patch", "delete"}
 
 // mergeRules gives one rule for each resource with all verbs that any of rules
-// grants on it, in a stable order. It knows groups, resources and verbs only,
-// which is all that the catalogue uses.
+// grants on it, in a stable order. Rules about named objects and about URLs come after
+// them as they are.
 func mergeRules(rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
 	type target struct{ group, resource string }
 	verbs := map[target][]string{}
+	var special []rbacv1.PolicyRule
 	for _, r := range rules {
+		if len(r.ResourceNames) > 0 || len(r.NonResourceURLs) > 0 {
+			special = append(special, *r.DeepCopy())
+			continue
+		}
 		for _, group := range r.APIGroups {
 			for _, resource := range r.Resources {
 				t := target{group, resource}
@@ -36,12 +41,12 @@ func mergeRules(rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
 	slices.SortFunc(merged, func(a, b rbacv1.PolicyRule) int {
 		return cmp.Or(cmp.Compare(a.APIGroups[0], b.APIGroups[0]), cmp.Compare(a.Resources[0], b.Resources[0]))
 	})
-	return merged
+	return append(merged, special...)
 }
 
 func orderVerbs(verbs []string) []string {
 	slices.SortFunc(verbs, func(a, b string) int {
-		return cmp.Compare(slices.Index(verbOrder[:], a), slices.Index(verbOrder[:], b))
+		return cmp.Or(cmp.Compare(slices.Index(verbOrder[:], a), slices.Index(verbOrder[:], b)), cmp.Compare(a, b))
 	})
 	return slices.Compact(verbs)
 }

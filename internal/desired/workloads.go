@@ -4,96 +4,119 @@
 package desired
 
 import (
+	"cmp"
+
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/csi-operator/csi-operator/internal/sidecar"
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
 )
 
-// revisions is how many old templates can be rolled back to.
-const revisions = 3
+// revisions is how many old templates can be rolled back to, as Kubernetes has it.
+const revisions = 10
 
-// deployment serves the CSI controller service. The driver is root, because
-// the pool belongs to root, and has no capability; the sidecars reach its
-// socket by their group.
-func deployment(in inputs) *appsv1.Deployment {
-	p := in.controller
-	selector := workloadSelector(in.driver, p.component)
+// workload is what runs the pods of a part.
+func workload(in inputs, p part) runtime.Object {
+	switch p.kind {
+	case kindStatefulSet:
+		return statefulSet(in, p)
+	case kindDaemonSet:
+		return daemonSet(in, p)
+	default:
+		return deployment(in, p)
+	}
+}
+
+func deployment(in inputs, p part) *appsv1.Deployment {
+	s := in.spec.Controller.Strategy
+	strategy := appsv1.DeploymentStrategy{Type: cmp.Or(appsv1.DeploymentStrategyType(s.Type), appsv1.RollingUpdateDeploymentStrategyType)}
+	if strategy.Type == appsv1.RollingUpdateDeploymentStrategyType {
+		strategy.RollingUpdate = &appsv1.RollingUpdateDeployment{
+			MaxSurge:       cmp.Or(s.MaxSurge, new(intstr.FromInt32(0))),
+			MaxUnavailable: cmp.Or(s.MaxUnavailable, new(intstr.FromInt32(1))),
+		}
+	}
 	return &appsv1.Deployment{
-		TypeMeta:   kind(appsv1.SchemeGroupVersion, "Deployment"),
-		ObjectMeta: in.namespaced(p.name, p.component),
+		TypeMeta:   kind(appsv1.SchemeGroupVersion, kindDeployment),
+		ObjectMeta: in.namespaced(p.workloadName(), p.component),
 		Spec: appsv1.DeploymentSpec{
-			Replicas:             new(in.replicas),
+			Replicas:             new(p.replicas),
 			RevisionHistoryLimit: new(int32(revisions)),
-			Selector:             selector,
-			Strategy: appsv1.DeploymentStrategy{
-				Type: appsv1.RollingUpdateDeploymentStrategyType,
-				RollingUpdate: &appsv1.RollingUpdateDeployment{
-					MaxSurge:       new(intstr.FromInt32(0)),
-					MaxUnavailable: new(intstr.FromInt32(1)),
-				},
-			},
-			Template: template(in, p,
-				priorityClass("system-cluster-critical"),
-				tolerate(corev1.Toleration{Key: "CriticalAddonsOnly", Operator: corev1.TolerationOpExists}),
-				spreadOverNodes(selector.DeepCopy()),
-				groupOfVolumes(nonRoot),
-				emptyVolume(volumeSocket),
-				hostVolume(volumePool, in.pool, corev1.HostPathDirectoryOrCreate),
-				containers(bundledDriver(in, p, args("--controller"), unprivileged(root))),
-				containers(sidecarContainers(in, p, unprivileged(nonRoot))...),
-			),
+			Selector:             in.selectorOf(p),
+			Strategy:             strategy,
+			Template:             p.template,
 		},
 	}
 }
 
-// daemonSet serves the CSI node service on every node, whatever its taints.
-// Its sidecars are root, because the socket on the node is root's. Old and new
-// pod of a node would fight for that socket, therefore no surge.
-func daemonSet(in inputs) *appsv1.DaemonSet {
-	p := in.node
+// statefulSet has pods that keep their names, and never two of one name.
+func statefulSet(in inputs, p part) *appsv1.StatefulSet {
+	s := in.spec.Controller.Strategy
+	strategy := appsv1.StatefulSetUpdateStrategy{Type: cmp.Or(appsv1.StatefulSetUpdateStrategyType(s.Type), appsv1.RollingUpdateStatefulSetStrategyType)}
+	if strategy.Type == appsv1.RollingUpdateStatefulSetStrategyType && s.MaxUnavailable != nil {
+		strategy.RollingUpdate = &appsv1.RollingUpdateStatefulSetStrategy{MaxUnavailable: s.MaxUnavailable}
+	}
+	return &appsv1.StatefulSet{
+		TypeMeta:   kind(appsv1.SchemeGroupVersion, kindStatefulSet),
+		ObjectMeta: in.namespaced(p.workloadName(), p.component),
+		Spec: appsv1.StatefulSetSpec{
+			Replicas:             new(p.replicas),
+			RevisionHistoryLimit: new(int32(revisions)),
+			PodManagementPolicy:  appsv1.ParallelPodManagement,
+			Selector:             in.selectorOf(p),
+			UpdateStrategy:       strategy,
+			Template:             p.template,
+		},
+	}
+}
+
+// daemonSet serves the CSI node service. Old and new pod of a node would fight for the
+// socket, therefore no surge.
+func daemonSet(in inputs, p part) *appsv1.DaemonSet {
+	strategy := appsv1.DaemonSetUpdateStrategy{Type: appsv1.OnDeleteDaemonSetStrategyType}
+	if p.rollout.Strategy != v1alpha1.RolloutOnDelete {
+		strategy = appsv1.DaemonSetUpdateStrategy{
+			Type: appsv1.RollingUpdateDaemonSetStrategyType,
+			RollingUpdate: &appsv1.RollingUpdateDaemonSet{
+				MaxSurge:       new(intstr.FromInt32(0)),
+				MaxUnavailable: p.rollout.MaxUnavailable,
+			},
+		}
+	}
 	return &appsv1.DaemonSet{
-		TypeMeta:   kind(appsv1.SchemeGroupVersion, "DaemonSet"),
-		ObjectMeta: in.namespaced(p.name, p.component),
+		TypeMeta:   kind(appsv1.SchemeGroupVersion, kindDaemonSet),
+		ObjectMeta: in.namespaced(p.workloadName(), p.component),
 		Spec: appsv1.DaemonSetSpec{
 			RevisionHistoryLimit: new(int32(revisions)),
-			Selector:             workloadSelector(in.driver, p.component),
-			UpdateStrategy: appsv1.DaemonSetUpdateStrategy{
-				Type: appsv1.RollingUpdateDaemonSetStrategyType,
-				RollingUpdate: &appsv1.RollingUpdateDaemonSet{
-					MaxSurge:       new(intstr.FromInt32(0)),
-					MaxUnavailable: new(intstr.FromString("10%")),
-				},
-			},
-			Template: template(in, p,
-				// An autoscaler that evicted it first could unmount nothing.
-				annotate("cluster-autoscaler.kubernetes.io/enable-ds-eviction", "false"),
-				priorityClass("system-node-critical"),
-				tolerate(corev1.Toleration{Operator: corev1.TolerationOpExists}),
-				stopWithin(30),
-				hostVolume(volumeSocket, in.pluginDir(), corev1.HostPathDirectoryOrCreate),
-				hostVolume(sidecar.VolumeRegistration, in.kubeletDir+"/plugins_registry", corev1.HostPathDirectory),
-				hostVolume(volumePods, in.kubeletDir+"/pods", corev1.HostPathDirectory),
-				hostVolume(volumePlugins, in.kubeletDir+"/plugins", corev1.HostPathDirectory),
-				hostVolume(volumeDevices, "/dev", corev1.HostPathDirectory),
-				hostVolume(volumePool, in.pool, corev1.HostPathDirectoryOrCreate),
-				containers(nodeDriver(in, p)),
-				containers(sidecarContainers(in, p, unprivileged(root))...),
-			),
+			Selector:             in.selectorOf(p),
+			UpdateStrategy:       strategy,
+			Template:             p.template,
 		},
 	}
 }
 
-// nodeDriver is the driver where it mounts.
-func nodeDriver(in inputs, p part) corev1.Container {
-	return bundledDriver(in, p,
-		args("--node", "--node-id=$(KUBE_NODE_NAME)", "--state-dir="+socketDir+"/state"),
-		mount(
-			sharedMount(volumePods, in.kubeletDir+"/pods"),
-			sharedMount(volumePlugins, in.kubeletDir+"/plugins"),
-			corev1.VolumeMount{Name: volumeDevices, MountPath: "/dev"},
-		),
-		privileged,
-	)
+// budget keeps evictions from ending all controller pods at once; nil where there is
+// but one, which must be able to go.
+func budget(in inputs, p part) runtime.Object {
+	s := in.spec.Controller.PodDisruptionBudget
+	asked := s.MaxUnavailable != nil || s.MinAvailable != nil
+	if p.kind == kindDaemonSet || s.Disabled || p.replicas < 2 && !asked {
+		return nil
+	}
+	b := &policyv1.PodDisruptionBudget{
+		TypeMeta:   kind(policyv1.SchemeGroupVersion, "PodDisruptionBudget"),
+		ObjectMeta: in.namespaced(p.name, p.component),
+		Spec: policyv1.PodDisruptionBudgetSpec{
+			Selector:                   in.selectorOf(p),
+			MaxUnavailable:             s.MaxUnavailable,
+			MinAvailable:               s.MinAvailable,
+			UnhealthyPodEvictionPolicy: new(cmp.Or(s.UnhealthyPodEvictionPolicy, policyv1.AlwaysAllow)),
+		},
+	}
+	if !asked {
+		b.Spec.MaxUnavailable = new(intstr.FromInt32(1))
+	}
+	return b
 }

@@ -12,7 +12,11 @@ import (
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 )
 
-func controllerAvailable(v view, s v1alpha1.WorkloadStatus, rows []v1alpha1.SidecarStatus) metav1.Condition {
+func controllerAvailable(views map[string]view, s v1alpha1.WorkloadStatus, rows []v1alpha1.SidecarStatus) metav1.Condition {
+	v, wanted := views[v1alpha1.ComponentController]
+	if !wanted {
+		return condition(v1alpha1.ConditionControllerAvailable, true, v1alpha1.ReasonNotWanted, "the driver has no controller")
+	}
 	counts := fmt.Sprintf("%d of %d controller pods are ready", s.Ready, s.Desired)
 	if s.Ready > 0 {
 		return condition(v1alpha1.ConditionControllerAvailable, true, v1alpha1.ReasonAvailable, counts)
@@ -24,18 +28,44 @@ func controllerAvailable(v view, s v1alpha1.WorkloadStatus, rows []v1alpha1.Side
 	return condition(v1alpha1.ConditionControllerAvailable, false, v1alpha1.ReasonUnavailable, counts+"; "+cause)
 }
 
-func nodesRegistered(driver string, v view, s v1alpha1.NodesStatus) metav1.Condition {
+// nodesRegistered is False as soon as one pool is out of order, and tells of that one.
+func nodesRegistered(driver string, pools []pool) metav1.Condition {
+	if len(pools) == 0 {
+		return condition(v1alpha1.ConditionNodesRegistered, true, v1alpha1.ReasonNotWanted, "the driver runs on no node")
+	}
+	var told metav1.Condition
+	for _, p := range pools {
+		c := poolRegistered(driver, p.view, p.nodes)
+		if c.Status != metav1.ConditionTrue {
+			return c
+		}
+		if told.Type == "" || len(p.nodes.Unregistered) > 0 {
+			told = c
+		}
+	}
+	if all := addUp(pools); len(all.Unregistered) == 0 {
+		told.Message = registeredOf(all)
+	}
+	return told
+}
+
+func registeredOf(s v1alpha1.NodesStatus) string {
+	return fmt.Sprintf("%d of %d nodes have registered the driver", s.Registered, s.Desired)
+}
+
+func poolRegistered(driver string, v view, s v1alpha1.NodesStatus) metav1.Condition {
 	const kind = v1alpha1.ConditionNodesRegistered
 	if !v.known {
 		return condition(kind, false, v1alpha1.ReasonUnregistered, v.absence())
 	}
 	if s.Desired == 0 {
-		return condition(kind, false, v1alpha1.ReasonNoNodes, fmt.Sprintf("no node is fit for the pods of DaemonSet %q", v.name))
+		return condition(kind, false, v1alpha1.ReasonNoNodes, fmt.Sprintf("no node is fit for the pods of %s %q", v.kind, v.name))
 	}
-	message := fmt.Sprintf("%d of %d nodes have registered the driver", s.Registered, s.Desired)
+	message := registeredOf(s)
 	missing := s.Desired - s.Registered
 	if missing > 0 && len(s.Unregistered) > 0 {
-		message += "; not yet: " + strings.Join(s.Unregistered, ", ") + "; " + whyUnregistered(driver, v, s.Unregistered[0])
+		named := s.Unregistered[:min(len(s.Unregistered), maxUnregistered)]
+		message += "; not yet: " + strings.Join(named, ", ") + "; " + whyUnregistered(driver, v, named[0])
 	}
 	if s.Registered == 0 || missing > fewNodes(s.Desired) {
 		return condition(kind, false, v1alpha1.ReasonUnregistered, message)

@@ -66,7 +66,7 @@ func TestConditions(t *testing.T) {
 		want     result
 	}{
 		"Good": {
-			observed: Observed{Controller: deployment(1, 1), Nodes: daemonSet(12, 12), Pods: append(pods12, controllerPod), CSINodes: nodes12},
+			observed: Observed{Controller: deployment(1, 1), Nodes: pool1(daemonSet(12, 12)), Pods: append(pods12, controllerPod), CSINodes: nodes12},
 			want:     good,
 		},
 		"Nothing": {
@@ -78,14 +78,14 @@ func TestConditions(t *testing.T) {
 			},
 		},
 		"OneOfTwelveUnregistered": {
-			observed: Observed{Controller: deployment(1, 1), Nodes: daemonSet(12, 12), Pods: append(pods12, controllerPod), CSINodes: drop(nodes12, "node-c")},
+			observed: Observed{Controller: deployment(1, 1), Nodes: pool1(daemonSet(12, 12)), Pods: append(pods12, controllerPod), CSINodes: drop(nodes12, "node-c")},
 			want: edit(good, func(r *result) {
 				r.Nodes.Message = "11 of 12 nodes have registered the driver; not yet: node-c; pod node-node-c is ready, but CSINode node-c does not list pool.example.com"
 				r.Registered, r.Unregistered = 11, []string{"node-c"}
 			}),
 		},
 		"TwoOfTwelveUnregistered": {
-			observed: Observed{Controller: deployment(1, 1), Nodes: daemonSet(12, 12), Pods: append(pods12, controllerPod), CSINodes: drop(nodes12, "node-c", "node-a")},
+			observed: Observed{Controller: deployment(1, 1), Nodes: pool1(daemonSet(12, 12)), Pods: append(pods12, controllerPod), CSINodes: drop(nodes12, "node-c", "node-a")},
 			want: edit(good, func(r *result) {
 				r.Nodes = condition{"False", "Unregistered", "10 of 12 nodes have registered the driver; not yet: node-a, node-c; pod node-node-a is ready, but CSINode node-a does not list pool.example.com"}
 				r.Registered, r.Unregistered = 10, []string{"node-a", "node-c"}
@@ -93,7 +93,7 @@ func TestConditions(t *testing.T) {
 		},
 		"ListedButPodNotReady": {
 			observed: Observed{
-				Controller: deployment(1, 1), Nodes: daemonSet(1, 0), CSINodes: nodes12,
+				Controller: deployment(1, 1), Nodes: pool1(daemonSet(1, 0)), CSINodes: nodes12,
 				Pods: []corev1.Pod{controllerPod, pod("n1", n, "node-a", crashing)},
 			},
 			want: edit(good, func(r *result) {
@@ -104,7 +104,7 @@ func TestConditions(t *testing.T) {
 		},
 		"UnscheduledDaemonPodNamesItsNode": {
 			observed: Observed{
-				Controller: deployment(1, 1), Nodes: daemonSet(1, 0),
+				Controller: deployment(1, 1), Nodes: pool1(daemonSet(1, 0)),
 				Pods: []corev1.Pod{controllerPod, pod("n1", n, "", boundTo("node-z"))},
 			},
 			want: edit(good, func(r *result) {
@@ -115,7 +115,7 @@ func TestConditions(t *testing.T) {
 		},
 		"ASurplusPodIsNotMissed": {
 			observed: Observed{
-				Controller: deployment(1, 1), Nodes: daemonSet(1, 1), CSINodes: nodes12,
+				Controller: deployment(1, 1), Nodes: pool1(daemonSet(1, 1)), CSINodes: nodes12,
 				Pods: []corev1.Pod{controllerPod, pods12[0], pod("leaving", n, "node-z", with(well("driver")), wholeReady)},
 			},
 			want: edit(good, func(r *result) {
@@ -124,7 +124,7 @@ func TestConditions(t *testing.T) {
 			}),
 		},
 		"NoNodes": {
-			observed: Observed{Controller: deployment(1, 1), Nodes: daemonSet(0, 0), Pods: []corev1.Pod{controllerPod}, CSINodes: nodes12},
+			observed: Observed{Controller: deployment(1, 1), Nodes: pool1(daemonSet(0, 0)), Pods: []corev1.Pod{controllerPod}, CSINodes: nodes12},
 			want: edit(good, func(r *result) {
 				r.Nodes = condition{"False", "NoNodes", `no node is fit for the pods of DaemonSet "pool-node"`}
 				r.Registered = 0
@@ -132,7 +132,7 @@ func TestConditions(t *testing.T) {
 		},
 		"ControllerCrashes": {
 			observed: Observed{
-				Controller: deployment(1, 0), Nodes: daemonSet(12, 12), CSINodes: nodes12,
+				Controller: deployment(1, 0), Nodes: pool1(daemonSet(12, 12)), CSINodes: nodes12,
 				Pods: append(pods12, pod("c1", c, "node-a", crashing)),
 			},
 			want: edit(good, func(r *result) {
@@ -145,7 +145,7 @@ func TestConditions(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			rows := []desired.Row{{Component: c, Name: "driver"}, {Component: n, Name: "driver"}}
-			report := Assess(driver, rows, tc.observed)
+			report := Assess(driver, both(), rows, tc.observed)
 			conditions := map[string]condition{}
 			for _, cond := range report.Conditions {
 				conditions[cond.Type] = condition{cond.Status, cond.Reason, cond.Message}
@@ -200,7 +200,7 @@ func TestNoRows(t *testing.T) {
 	want := metav1.Condition{
 		Type: v1alpha1.ConditionSidecarsHealthy, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonStarting, Message: "no container is there yet",
 	}
-	if diff := cmp.Diff(want, find(Assess(driver, nil, Observed{}), v1alpha1.ConditionSidecarsHealthy)); diff != "" {
+	if diff := cmp.Diff(want, find(Assess(driver, both(), nil, Observed{}), v1alpha1.ConditionSidecarsHealthy)); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
 	}
 }
@@ -260,7 +260,7 @@ func TestRegistered(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := Assess(driver, nil, Observed{Nodes: daemonSet(1, 1), Pods: tc.pods, CSINodes: []storagev1.CSINode{csiNode("node-a", driver)}}).Nodes
+			got := Assess(driver, both(), nil, Observed{Nodes: pool1(daemonSet(1, 1)), Pods: tc.pods, CSINodes: []storagev1.CSINode{csiNode("node-a", driver)}}).Nodes
 			if diff := cmp.Diff(tc.unregistered, got.Unregistered, cmpopts.EquateEmpty()); diff != "" || got.Registered != tc.registered {
 				t.Errorf("registered %d, want %d; unregistered: -want, +got:\n%s", got.Registered, tc.registered, diff)
 			}
@@ -273,7 +273,7 @@ func TestCounts(t *testing.T) {
 	stale.Generation = 2
 	rolling := daemonSet(5, 4)
 	rolling.Status.UpdatedNumberScheduled = 2
-	r := Assess(driver, nil, Observed{Controller: stale, Nodes: rolling})
+	r := Assess(driver, both(), nil, Observed{Controller: stale, Nodes: pool1(rolling)})
 	want := v1alpha1.WorkloadStatus{Desired: 3, Updated: 0, Ready: 3, Summary: "3/3"}
 	if diff := cmp.Diff(want, r.Controller); diff != "" {
 		t.Errorf("controller: -want, +got:\n%s", diff)
@@ -289,7 +289,7 @@ func TestUnregisteredIsBounded(t *testing.T) {
 	for _, name := range []string{"m", "l", "k", "j", "i", "h", "g", "f", "e", "d", "c", "b", "a"} {
 		pods = append(pods, pod(name, v1alpha1.DefaultNodePool, name))
 	}
-	got := Assess(driver, nil, Observed{Nodes: daemonSet(13, 0), Pods: pods}).Nodes.Unregistered
+	got := Assess(driver, both(), nil, Observed{Nodes: pool1(daemonSet(13, 0)), Pods: pods}).Nodes.Unregistered
 	want := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)

@@ -87,7 +87,7 @@ func (f *finding) judgeReady(pod *corev1.Pod) {
 // judgeRegistration doubts a registrar that runs: one that the kubelet refuses
 // ends, starts again, and looks well until it is refused again.
 func (f *finding) judgeRegistration(pod *corev1.Pod, listed map[string]bool) {
-	status := statusOf(pod, sidecar.NodeDriverRegistrar)
+	status := statusOf(pod, sidecar.RegistrarContainer)
 	if f.verdict != ready || status == nil || listed[nodeOf(pod)] {
 		return
 	}

@@ -12,11 +12,25 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
 const driver = "pool.example.com"
 
 var finished = metav1.NewTime(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+
+// both are the components of a usual driver.
+func both() []desired.Component {
+	return []desired.Component{
+		{Name: v1alpha1.ComponentController, Kind: "Deployment"},
+		{Name: v1alpha1.DefaultNodePool, Kind: "DaemonSet", Registers: true},
+	}
+}
+
+// pool1 has the workload of the usual pool.
+func pool1(d *appsv1.DaemonSet) map[string]*appsv1.DaemonSet {
+	return map[string]*appsv1.DaemonSet{v1alpha1.DefaultNodePool: d}
+}
 
 type podEdit func(*corev1.Pod)
 

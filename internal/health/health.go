@@ -23,10 +23,12 @@ import (
 // Observed is what the cluster shows of one driver. Assess changes nothing of
 // it, so it may be shared with a cache.
 type Observed struct {
-	// Controller and Nodes are nil while the workload does not exist.
-	Controller *appsv1.Deployment
-	Nodes      *appsv1.DaemonSet
-	// Pods of both workloads, in any order. Pods that are being deleted are
+	// Controller or StatefulSet runs the controller pods; nil while it does not exist.
+	Controller  *appsv1.Deployment
+	StatefulSet *appsv1.StatefulSet
+	// Nodes are the workloads of the node pools that exist.
+	Nodes map[string]*appsv1.DaemonSet
+	// Pods of all workloads, in any order. Pods that are being deleted are
 	// left out by Assess.
 	Pods []corev1.Pod
 	// CSINodes of the whole cluster, in any order.
@@ -46,12 +48,9 @@ type Report struct {
 	Conditions []metav1.Condition
 }
 
-// Assess judges the containers in rows of the given driver.
-func Assess(driver string, rows []desired.Row, o Observed) Report {
-	controller := controllerView(o)
-	nodes := nodeView(o)
-	nodes.listed = nodesListing(driver, o.CSINodes)
-
+// Assess judges the components of the given driver and the containers in rows.
+func Assess(driver string, components []desired.Component, rows []desired.Row, o Observed) Report {
+	views := viewsOf(driver, components, o)
 	var (
 		r      Report
 		spared []v1alpha1.SidecarStatus
@@ -59,11 +58,7 @@ func Assess(driver string, rows []desired.Row, o Observed) Report {
 	)
 	r.Sidecars = make([]v1alpha1.SidecarStatus, 0, len(rows))
 	for _, row := range rows {
-		v := nodes
-		if row.Component == v1alpha1.ComponentController {
-			v = controller
-		}
-		a := assessRow(row, v)
+		a := assessRow(row, views[row.Component])
 		r.Sidecars = append(r.Sidecars, a.SidecarStatus)
 		if a.spared {
 			spared = append(spared, a.SidecarStatus)
@@ -72,12 +67,33 @@ func Assess(driver string, rows []desired.Row, o Observed) Report {
 		}
 	}
 	r.SidecarSummary = fmt.Sprintf("%d/%d", countHealthy(r.Sidecars), len(r.Sidecars))
-	r.Controller = workloadStatus(controller)
-	r.Nodes = nodesStatus(nodes)
+	var pools []pool
+	for _, c := range components {
+		if c.Registers {
+			pools = append(pools, pool{view: views[c.Name], nodes: nodesOf(views[c.Name])})
+		}
+		if c.Name == v1alpha1.ComponentController {
+			r.Controller = workloadStatus(views[c.Name])
+		}
+	}
+	r.Nodes = addUp(pools)
 	r.Conditions = []metav1.Condition{
-		controllerAvailable(controller, r.Controller, r.Sidecars),
-		nodesRegistered(driver, nodes, r.Nodes),
+		controllerAvailable(views, r.Controller, r.Sidecars),
+		nodesRegistered(driver, pools),
 		sidecarsHealthy(others, spared),
 	}
 	return r
+}
+
+// viewsOf are the workloads of the components, by component.
+func viewsOf(driver string, components []desired.Component, o Observed) map[string]view {
+	listed := nodesListing(driver, o.CSINodes)
+	views := map[string]view{}
+	for _, c := range components {
+		v := workloadView(c, o)
+		v.live, v.dead = podsOf(c.Name, o.Pods)
+		v.listed = listed
+		views[c.Name] = v
+	}
+	return views
 }

@@ -16,9 +16,16 @@ import (
 // maxUnregistered is how many nodes status names.
 const maxUnregistered = 10
 
-// nodesStatus counts a node as registered when its CSINode lists the driver
+// pool is a workload that registers the driver on nodes, and how far that is.
+type pool struct {
+	view
+
+	nodes v1alpha1.NodesStatus
+}
+
+// nodesOf counts a node as registered when its CSINode lists the driver
 // and its pod is ready: kubelet keeps the entry of a driver that has died.
-func nodesStatus(v view) v1alpha1.NodesStatus {
+func nodesOf(v view) v1alpha1.NodesStatus {
 	s := v1alpha1.NodesStatus{WorkloadStatus: workloadStatus(v)}
 	seen := map[string]bool{} // node name: registered
 	for i := range v.live {
@@ -34,9 +41,23 @@ func nodesStatus(v view) v1alpha1.NodesStatus {
 			s.Unregistered = append(s.Unregistered, node)
 		}
 	}
-	s.Summary = fmt.Sprintf("%d/%d", s.Registered, s.Desired)
+	slices.Sort(s.Unregistered)
+	return s
+}
+
+// addUp is what status tells of all pools.
+func addUp(pools []pool) v1alpha1.NodesStatus {
+	var s v1alpha1.NodesStatus
+	for _, p := range pools {
+		s.Desired += p.nodes.Desired
+		s.Updated += p.nodes.Updated
+		s.Ready += p.nodes.Ready
+		s.Registered += p.nodes.Registered
+		s.Unregistered = append(s.Unregistered, p.nodes.Unregistered...)
+	}
 	slices.Sort(s.Unregistered)
 	s.Unregistered = s.Unregistered[:min(len(s.Unregistered), maxUnregistered)]
+	s.Summary = fmt.Sprintf("%d/%d", s.Registered, s.Desired)
 	return s
 }
 

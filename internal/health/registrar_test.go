@@ -20,13 +20,13 @@ import (
 func TestRegistrarRow(t *testing.T) {
 	const n = v1alpha1.DefaultNodePool
 	refusal := "RegisterPlugin error: rpc error: code = FailedPrecondition desc = no pool.json on node-a"
-	running := well(sidecar.NodeDriverRegistrar)
-	refused := well(sidecar.NodeDriverRegistrar)
+	running := well(sidecar.RegistrarContainer)
+	refused := well(sidecar.RegistrarContainer)
 	refused.LastTerminationState = ended(1, "Error", refusal)
 	crashing := corev1.ContainerStatus{
-		Name: sidecar.NodeDriverRegistrar, State: waiting("CrashLoopBackOff", ""), LastTerminationState: ended(1, "Error", refusal),
+		Name: sidecar.RegistrarContainer, State: waiting("CrashLoopBackOff", ""), LastTerminationState: ended(1, "Error", refusal),
 	}
-	stopped := well(sidecar.NodeDriverRegistrar)
+	stopped := well(sidecar.RegistrarContainer)
 	stopped.LastTerminationState = ended(0, "Completed", "")
 
 	healthy := v1alpha1.SidecarStatus{Desired: 1, Ready: 1, State: v1alpha1.SidecarHealthy}
@@ -57,10 +57,10 @@ func TestRegistrarRow(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			rows := []desired.Row{{Component: n, Name: sidecar.NodeDriverRegistrar}}
-			tc.want.Component, tc.want.Name = n, sidecar.NodeDriverRegistrar
-			got := Assess(driver, rows, Observed{
-				Nodes:    daemonSet(1, 1),
+			rows := []desired.Row{{Component: n, Name: sidecar.RegistrarContainer}}
+			tc.want.Component, tc.want.Name = n, sidecar.RegistrarContainer
+			got := Assess(driver, both(), rows, Observed{
+				Nodes:    pool1(daemonSet(1, 1)),
 				Pods:     []corev1.Pod{pod("a", n, "node-a", with(tc.status), wholeReady)},
 				CSINodes: []storagev1.CSINode{tc.csiNode},
 			}).Sidecars

@@ -69,7 +69,7 @@ func inspect(container string, v view) (running int32, worst *finding) {
 	}
 	for i := range v.live {
 		f := judge(&v.live[i], container)
-		if container == sidecar.NodeDriverRegistrar {
+		if container == sidecar.RegistrarContainer {
 			f.judgeRegistration(&v.live[i], v.listed)
 		}
 		if f.verdict == ready {

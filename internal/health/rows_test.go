@@ -335,7 +335,7 @@ func TestRow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rows := []desired.Row{{Component: c, Name: "x", Image: "x:v1", Version: "v1"}}
 			tc.want.Component, tc.want.Name, tc.want.Image, tc.want.Version = c, "x", "x:v1", "v1"
-			got := Assess(driver, rows, Observed{Controller: tc.deployment, Pods: tc.pods}).Sidecars
+			got := Assess(driver, both(), rows, Observed{Controller: tc.deployment, Pods: tc.pods}).Sidecars
 			if diff := cmp.Diff([]v1alpha1.SidecarStatus{tc.want}, got); diff != "" {
 				t.Errorf("-want, +got:\n%s", diff)
 			}

@@ -20,9 +20,9 @@ import (
 // fleet is a driver on count nodes, of which the first few are as odd says.
 func fleet(count, few int, odd func(pod *corev1.Pod), edits ...func(*appsv1.DaemonSet)) Observed {
 	const n = v1alpha1.DefaultNodePool
-	o := Observed{Nodes: daemonSet(int32(count), int32(count-few))}
+	o := Observed{Nodes: pool1(daemonSet(int32(count), int32(count-few)))}
 	for _, edit := range edits {
-		edit(o.Nodes)
+		edit(o.Nodes["node"])
 	}
 	for i := range count {
 		node := fmt.Sprintf("node-%03d", i)
@@ -111,7 +111,7 @@ func TestFewNodes(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			r := Assess(driver, []desired.Row{{Component: v1alpha1.DefaultNodePool, Name: "driver"}}, tc.observed)
+			r := Assess(driver, both(), []desired.Row{{Component: v1alpha1.DefaultNodePool, Name: "driver"}}, tc.observed)
 			c := find(r, v1alpha1.ConditionSidecarsHealthy)
 			if healthy := c.Status == metav1.ConditionTrue; healthy != tc.healthy || c.Reason != tc.reason {
 				t.Errorf("SidecarsHealthy is %s/%s (%s), want %t/%s", c.Status, c.Reason, c.Message, tc.healthy, tc.reason)
@@ -135,7 +135,7 @@ func TestFewNodesAreTold(t *testing.T) {
 	o.Controller = deployment(1, 1)
 	o.Pods = append(o.Pods, pod("c", c, "node-000", with(well("driver")), wholeReady))
 	want := "all 3 containers are healthy but for few nodes; driver of node: 2 of 3 ready; pod pod-node-000 on node-000: ContainerCreating"
-	if got := find(Assess(driver, rows, o), v1alpha1.ConditionSidecarsHealthy); got.Message != want {
+	if got := find(Assess(driver, both(), rows, o), v1alpha1.ConditionSidecarsHealthy); got.Message != want {
 		t.Errorf("got  %s\nwant %s", got.Message, want)
 	}
 }
@@ -146,8 +146,8 @@ func TestUnknownIsNotSettled(t *testing.T) {
 	d, n := deployment(0, 0), daemonSet(0, 0)
 	d.Generation, d.Status.ObservedGeneration = 0, 0
 	n.Generation, n.Status.ObservedGeneration = 0, 0
-	o := Observed{Controller: d, Nodes: n}
-	for _, v := range []view{controllerView(o), nodeView(o)} {
+	o := Observed{Controller: d, Nodes: pool1(n)}
+	for _, v := range viewsOf(driver, both(), o) {
 		if v.known || v.settled {
 			t.Errorf("%s: known %t, settled %t", v.kind, v.known, v.settled)
 		}
@@ -165,7 +165,7 @@ func TestControllerHasNoTolerance(t *testing.T) {
 		}
 		o.Pods = append(o.Pods, p)
 	}
-	r := Assess(driver, []desired.Row{{Component: v1alpha1.ComponentController, Name: "driver"}}, o)
+	r := Assess(driver, both(), []desired.Row{{Component: v1alpha1.ComponentController, Name: "driver"}}, o)
 	if c := find(r, v1alpha1.ConditionSidecarsHealthy); c.Status != metav1.ConditionFalse {
 		t.Errorf("SidecarsHealthy is %+v", c)
 	}
@@ -199,13 +199,13 @@ func TestRollout(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			o := Observed{Controller: deployment(2, 2), Nodes: daemonSet(2, 2)}
+			o := Observed{Controller: deployment(2, 2), Nodes: pool1(daemonSet(2, 2))}
 			for _, node := range []string{"node-a", "node-b"} {
 				o.Pods = append(o.Pods, pod("c-"+node, c, node, with(well("driver")), wholeReady), pod("n-"+node, n, node, with(well("driver")), wholeReady))
 				o.CSINodes = append(o.CSINodes, csiNode(node, driver))
 			}
-			tc.edit(o.Controller, o.Nodes)
-			r := Assess(driver, []desired.Row{{Component: c, Name: "driver"}, {Component: n, Name: "driver"}}, o)
+			tc.edit(o.Controller, o.Nodes["node"])
+			r := Assess(driver, both(), []desired.Row{{Component: c, Name: "driver"}, {Component: n, Name: "driver"}}, o)
 			if diff := cmp.Diff([]string{tc.controller, tc.node}, []string{r.Sidecars[0].Message, r.Sidecars[1].Message}); diff != "" {
 				t.Errorf("messages: -want, +got:\n%s", diff)
 			}

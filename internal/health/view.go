@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
 // view is one workload and its pods, whatever its kind.
@@ -33,14 +34,32 @@ type view struct {
 	// live pods are neither being deleted nor over; dead ones ended for good,
 	// which happens to evicted pods. Both by name.
 	live, dead []corev1.Pod
-	// listed has the nodes whose CSINode lists the driver; of the node view only.
+	// listed has the nodes whose CSINode lists the driver.
 	listed map[string]bool
 }
 
-func controllerView(o Observed) view {
+// workloadView is the workload of a component, without its pods.
+func workloadView(c desired.Component, o Observed) view {
+	switch {
+	case c.Name != v1alpha1.ComponentController:
+		return daemonSetView(o.Nodes[c.Name])
+	case c.Kind == "StatefulSet":
+		return statefulSetView(o.StatefulSet)
+	default:
+		return deploymentView(o.Controller)
+	}
+}
+
+// ControllerSettled tells whether the controller's pods are all of its newest template.
+func ControllerSettled(o Observed) bool {
+	if o.StatefulSet != nil {
+		return statefulSetView(o.StatefulSet).settled
+	}
+	return deploymentView(o.Controller).settled
+}
+
+func deploymentView(d *appsv1.Deployment) view {
 	v := view{kind: "Deployment"}
-	v.live, v.dead = podsOf(v1alpha1.ComponentController, o.Pods)
-	d := o.Controller
 	if d == nil {
 		return v
 	}
@@ -63,10 +82,27 @@ func controllerView(o Observed) view {
 	return v
 }
 
-func nodeView(o Observed) view {
+func statefulSetView(s *appsv1.StatefulSet) view {
+	v := view{kind: "StatefulSet"}
+	if s == nil {
+		return v
+	}
+	v.name = s.Name
+	v.desired = 1
+	if s.Spec.Replicas != nil {
+		v.desired = *s.Spec.Replicas
+	}
+	v.known = s.Status.ObservedGeneration > 0
+	v.ready = min(s.Status.ReadyReplicas, v.desired)
+	if s.Status.ObservedGeneration >= s.Generation {
+		v.updated = min(s.Status.UpdatedReplicas, v.desired)
+		v.settled = v.known && v.updated == v.desired
+	}
+	return v
+}
+
+func daemonSetView(d *appsv1.DaemonSet) view {
 	v := view{kind: "DaemonSet", tolerant: true}
-	v.live, v.dead = podsOf(v1alpha1.DefaultNodePool, o.Pods)
-	d := o.Nodes
 	if d == nil {
 		return v
 	}

@@ -8,6 +8,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -123,6 +124,9 @@ func (p Plan) Conflicts() Plan {
 // change decides about one wanted object; the zero Change is none.
 func (in Input) change(ref Ref, object desired.Object) (Change, error) {
 	live, record, intent := in.Live[ref], in.Records[ref], object.Intent
+	if old := in.predecessor(ref, intent); live == nil && old != nil {
+		return Change{Action: Blocked, Reason: fmt.Sprintf("it takes the place of %s, and starts when that is gone", old)}, nil
+	}
 	if live == nil {
 		reason := "it does not exist yet"
 		if record.Intent != "" {

@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
@@ -50,7 +51,7 @@ const unwanted = "it is not wanted any more"
 func afterWorkloads(changes []Change) []Change {
 	workloads := slices.ContainsFunc(changes, func(c Change) bool { return IsWorkload(c.Ref) })
 	for i, c := range changes {
-		if workloads && c.Action == Delete && rank(c.Ref) > rank(Ref{Kind: "Deployment"}) {
+		if workloads && c.Action == Delete && rank(c.Ref) > rankOfWorkloads {
 			changes[i].Action, changes[i].Reason = Blocked, unwanted+", and goes after the workloads"
 		}
 	}
@@ -65,6 +66,9 @@ func (in Input) obstacle(ref Ref, live *unstructured.Unstructured) (string, erro
 	if !IsWorkload(ref) {
 		return "", nil
 	}
+	if in.successor(live) {
+		return "", nil
+	}
 	use, err := in.Use()
 	needed := use.Attachments
 	if ref.Kind == "DaemonSet" {
@@ -76,6 +80,30 @@ func (in Input) obstacle(ref Ref, live *unstructured.Unstructured) (string, erro
 	return "stays for " + needed, nil
 }
 
+// successor tells whether another workload takes the place of one that is to go. It
+// starts when that is gone.
+func (in Input) successor(live *unstructured.Unstructured) bool {
+	return slices.ContainsFunc(in.Wanted, func(o desired.Object) bool {
+		return IsWorkload(RefOf(o.Intent)) && component(o.Intent) == component(live)
+	})
+}
+
+// predecessor is a workload in whose place a wanted one comes, and that still exists.
+func (in Input) predecessor(ref Ref, intent *unstructured.Unstructured) *Ref {
+	if !IsWorkload(ref) {
+		return nil
+	}
+	for other, live := range in.Live {
+		wanted := slices.ContainsFunc(in.Wanted, func(o desired.Object) bool { return RefOf(o.Intent) == other })
+		if IsWorkload(other) && !wanted && component(live) == component(intent) && in.applied(other, live) {
+			return &other
+		}
+	}
+	return nil
+}
+
+func component(o *unstructured.Unstructured) string { return o.GetLabels()[v1alpha1.LabelComponent] }
+
 // applied is true for an object that is ours and that we made.
 func (in Input) applied(ref Ref, live *unstructured.Unstructured) bool {
 	record := in.Records[ref]
@@ -83,16 +111,21 @@ func (in Input) applied(ref Ref, live *unstructured.Unstructured) bool {
 }
 
 // IsWorkload is true for what runs pods.
-func IsWorkload(ref Ref) bool { return ref.Kind == "Deployment" || ref.Kind == "DaemonSet" }
+func IsWorkload(ref Ref) bool {
+	return ref.Kind == "Deployment" || ref.Kind == "StatefulSet" || ref.Kind == "DaemonSet"
+}
+
+// rankOfWorkloads is that of what runs pods.
+const rankOfWorkloads = 1
 
 // rank is the order in which objects go: first what asks for something new, last the
 // rights of those that are gone.
 func rank(ref Ref) int {
 	switch {
-	case ref.Kind == "StorageClass":
+	case desired.IsClass(ref.Kind):
 		return 0
 	case IsWorkload(ref):
-		return 1
+		return rankOfWorkloads
 	case ref.Kind == "CSIDriver":
 		return 2
 	}

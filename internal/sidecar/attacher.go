@@ -3,28 +3,38 @@
 
 package sidecar
 
-import rbacv1 "k8s.io/api/rbac/v1"
+import (
+	"slices"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+)
 
 // attacher serves VolumeAttachments: ControllerPublishVolume and
-// ControllerUnpublishVolume.
+// ControllerUnpublishVolume. For a driver without these calls it says of each
+// attachment at once that it is done.
 func attacher() Sidecar {
-	const port = 9810
 	return Sidecar{
+		Role:       Attacher,
 		Name:       "csi-attacher",
-		Repository: "registry.k8s.io/sig-storage/csi-attacher",
+		Repository: registry + "csi-attacher",
 		Version:    "v4.12.0",
 		Placements: []Placement{Controller},
-		Args:       func(Settings) []string { return elected(port, "--timeout=60s") },
-		Env:        electionEnv(),
-		Port:       port,
+		Needed:     func(c Capabilities) bool { return c[PublishVolume] },
+		Lacks:      nothing,
+		own:        func(s Settings) []string { return []string{timeout(s)} },
+		Port:       9810,
 		PortName:   "attacher",
-		Liveness:   leaderProbe(port),
-		Rules: []rbacv1.PolicyRule{
-			allow(core, "persistentvolumes", "get", "list", "watch", "patch"),
-			allow(storage, "csinodes", "get", "list", "watch"),
-			allow(storage, "volumeattachments", "get", "list", "watch", "patch"),
-			allow(storage, "volumeattachments/status", "patch"),
+		HealthPath: leaderHealth,
+		Rules: func(u Use) []rbacv1.PolicyRule {
+			return slices.Concat([]rbacv1.PolicyRule{
+				allow(core, "persistentvolumes", "get", "list", "watch", "patch"),
+				allow(storage, "csinodes", "get", "list", "watch"),
+				allow(storage, "volumeattachments", "get", "list", "watch", "patch"),
+				allow(storage, "volumeattachments/status", "patch"),
+			}, readSecrets(u))
 		},
-		Lease: func(driver string) string { return leaseName("external-attacher-leader-", driver) },
+		NamespaceRules: noRules,
+		Lease:          func(driver string) string { return leaseName("external-attacher-leader-", driver) },
+		releases:       attacherReleases(),
 	}
 }

@@ -3,9 +3,9 @@
 
 // Package sidecar is the catalogue of the CSI sidecar containers.
 //
-// Each sidecar is a value in a file of its own: image, flags, port, probe and
-// the rights it needs. Nothing outside that file knows a flag of it. A new
-// sidecar is one file and its name in Catalogue.
+// Each sidecar is a value in a file of its own: image, flags, port, probe, the
+// capability that makes it needed and the rights it needs. Nothing outside that file
+// knows a flag of it. A new sidecar is one file and its name in Catalogue.
 package sidecar
 
 import (
@@ -16,57 +16,68 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// Placement is the workload that a sidecar runs in.
+// Placement is the service that a sidecar runs beside.
 type Placement string
 
 const (
-	// Controller is the workload that serves the CSI controller service.
+	// Controller is the CSI controller service.
 	Controller Placement = "controller"
-	// Node is the workload that serves the CSI node service on every node.
+	// Node is the CSI node service.
 	Node Placement = "node"
 )
 
-// What every workload offers to its sidecars.
+// Role is what a sidecar is for, as spec.sidecars names it.
+type Role string
+
+// The roles.
 const (
-	// SocketPath is the driver's socket inside the pod.
-	SocketPath = "/csi/csi.sock"
-	// VolumeRegistration is the node workload's volume of the directory in
-	// which kubelet looks for registration sockets.
-	VolumeRegistration = "registration"
+	Provisioner         Role = "provisioner"
+	Attacher            Role = "attacher"
+	Resizer             Role = "resizer"
+	Snapshotter         Role = "snapshotter"
+	HealthMonitor       Role = "healthMonitor"
+	NodeDriverRegistrar Role = "nodeDriverRegistrar"
+	LivenessProbe       Role = "livenessProbe"
 )
 
-// Settings are what flags depend on.
-type Settings struct {
-	// HostSocket is the path of the driver's socket as the node sees it.
-	HostSocket string
-}
+// VolumeRegistration is the volume of the directory in which kubelet looks for
+// registration sockets.
+const VolumeRegistration = "registration"
 
 // Sidecar is one kind of sidecar container.
 type Sidecar struct {
+	Role Role
 	// Name of the container.
 	Name string
 	// Repository and Version make the image.
 	Repository, Version string
-	// Placements are the workloads that it runs in.
+	// Placements are the services that it may run beside, the usual one first.
 	Placements []Placement
-	// Args are the whole command line.
-	Args func(Settings) []string
-	// Env that Args refer to.
-	Env []corev1.EnvVar
-	// Port serves metrics and health. No two containers of one pod share a
-	// port or its name. 0: the container declares none.
+	// Everywhere is true for a sidecar that runs beside each of its Placements.
+	Everywhere bool
+	// Needed tells whether a driver with these capabilities needs it.
+	Needed func(Capabilities) bool
+	// Lacks says what a driver with these capabilities lacks so that the sidecar would
+	// end at once; empty for nothing.
+	Lacks func(Capabilities) string
+	// own are the flags that no other sidecar has.
+	own func(Settings) []string
+	// Port serves metrics and health. No two sidecars of one pod share a port or its
+	// name.
 	Port     int32
 	PortName string
-	// Liveness answers well while the container is, also where it is not the
-	// leader. nil: the container has no probe of its own.
-	Liveness *corev1.Probe
+	// HealthPath answers well while the container is, also where it is not the leader.
+	// Empty: the container has no probe of its own.
+	HealthPath string
 	// Mounts beside the socket's directory, of volumes of the workload.
 	Mounts []corev1.VolumeMount
-	// Rules of a ClusterRole: what the flags above need and no more.
-	Rules []rbacv1.PolicyRule
+	// Rules of a ClusterRole and of a Role: what is used and no more.
+	Rules, NamespaceRules func(Use) []rbacv1.PolicyRule
 	// Lease is the name of the leader Lease for a driver name; nil where the
 	// sidecar elects no leader.
 	Lease func(driver string) string
+	// releases are the versions whose flags and gates are known.
+	releases releases
 }
 
 // Catalogue is every sidecar, in the order of their containers in a pod. Each
@@ -76,17 +87,15 @@ func Catalogue() []Sidecar {
 		provisioner(),
 		attacher(),
 		resizer(),
+		snapshotter(),
+		healthMonitor(),
 		nodeDriverRegistrar(),
-		livenessprobe(),
+		livenessProbe(),
 	}
 }
 
-// In is the part of the catalogue that runs in one workload.
-func In(p Placement) []Sidecar {
-	return slices.DeleteFunc(Catalogue(), func(s Sidecar) bool {
-		return !slices.Contains(s.Placements, p)
-	})
-}
+// RunsBeside tells whether a sidecar may run beside a service.
+func (s Sidecar) RunsBeside(p Placement) bool { return slices.Contains(s.Placements, p) }
 
 // Image is the reference of the container image.
 func (s Sidecar) Image() string { return s.Repository + ":" + s.Version }

@@ -8,64 +8,86 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// common are the flags that every sidecar takes.
-func common(port int32, more ...string) []string {
-	return append([]string{
-		"--csi-address=" + SocketPath,
-		"--http-endpoint=:" + strconv.Itoa(int(port)),
-		"--v=2",
-	}, more...)
+// Endpoint is where a container with a command line serves health: the port, and the
+// host if it is this one only. 0: nowhere.
+func (s Sidecar) Endpoint(args []string) (host string, port int32) {
+	address, given := Flag(args, "http-endpoint")
+	if !given {
+		address, given = Flag(args, "health-port")
+		address = ":" + address
+	}
+	if !given && s.Role == LivenessProbe {
+		return "", DriverHealthPort // which it listens on unasked
+	}
+	host, number, _ := cutLast(address, ":")
+	parsed, err := strconv.ParseInt(number, 10, 32)
+	if err != nil {
+		return "", 0
+	}
+	if host != "localhost" && !strings.HasPrefix(host, "127.") {
+		host = "" // of the pod, by whatever name
+	}
+	return host, int32(parsed)
 }
 
-// elected are the flags of a sidecar that may run several times and works once.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if at := strings.LastIndex(s, sep); at >= 0 {
+		return s[:at], s[at+len(sep):], true
+	}
+	return s, "", false
+}
+
+// Flag is the value of a flag in a command line, "true" for one without a value; the
+// last one counts.
+func Flag(args []string, name string) (value string, given bool) {
+	for _, arg := range args {
+		flag, v, hasValue := strings.Cut(arg, "=")
+		if strings.TrimLeft(flag, "-") != name || flag == name {
+			continue
+		}
+		value, given = v, true
+		if !hasValue {
+			value = "true"
+		}
+	}
+	return value, given
+}
+
+// Liveness is the probe of a container that serves health at an endpoint; nil if it has
+// no health of its own.
 //
-// The retry interval of a failed call doubles up to a maximum; upstream's five
-// minutes make a claim wait that long after the pool or a node came back, and
-// one call a minute for a volume costs a driver nothing.
-func elected(port int32, more ...string) []string {
-	return append(common(port,
-		"--leader-election",
-		"--leader-election-namespace=$("+podNamespace+")",
-		"--retry-interval-max=1m",
-	), more...)
-}
-
-const podNamespace = "POD_NAMESPACE"
-
-// electionEnv is what the flags of elected refer to.
-func electionEnv() []corev1.EnvVar {
-	return []corev1.EnvVar{{
-		Name: podNamespace,
-		ValueFrom: &corev1.EnvVarSource{
-			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.namespace"},
-		},
-	}}
-}
-
-// leaderProbe fails once a leader could not renew its Lease for long; a
-// follower always passes. One failure is enough: the answer changes only after
+// A sidecar that elects fails once a leader could not renew its Lease for long; a
+// follower always passes. One failure is enough there: the answer changes only after
 // 35 seconds without renewal, and the process should have ended long before.
-func leaderProbe(port int32) *corev1.Probe {
-	p := httpProbe(port, "/healthz/leader-election")
-	p.FailureThreshold = 1
-	return p
-}
-
-// httpProbe asks a port of the container.
-func httpProbe(port int32, path string) *corev1.Probe {
-	return &corev1.Probe{
+func (s Sidecar) Liveness(args []string) *corev1.Probe {
+	host, port := s.Endpoint(args)
+	path := s.HealthPath
+	if port == 0 || path == "" {
+		return nil
+	}
+	p := &corev1.Probe{
 		ProbeHandler: corev1.ProbeHandler{
-			HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromInt32(port)},
+			HTTPGet: &corev1.HTTPGetAction{Host: host, Path: path, Port: intstr.FromInt32(port)},
 		},
 		InitialDelaySeconds: 10,
 		TimeoutSeconds:      10,
 		PeriodSeconds:       20,
 	}
+	if s.Lease == nil {
+		return p
+	}
+	if elects, _ := Flag(args, "leader-election"); elects != "true" {
+		return nil // there is nothing else that the endpoint could tell
+	}
+	p.FailureThreshold = 1
+	return p
 }
+
+// leaderHealth is where a sidecar that elects tells how its election goes.
+const leaderHealth = "/healthz/leader-election"
 
 // leaseName is the name that the sidecars' election library gives to a Lease:
 // a driver called a.b and one called a-b share it.
@@ -83,14 +105,3 @@ func leaseName(prefix, driver string) string {
 	}
 	return name
 }
-
-// allow is a rule for one resource.
-func allow(group, resource string, verbs ...string) rbacv1.PolicyRule {
-	return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, Verbs: verbs}
-}
-
-// API groups of the rules.
-const (
-	core    = ""
-	storage = "storage.k8s.io"
-)

@@ -11,14 +11,22 @@ const (
 	DriverHealthPath       = "/healthz"
 )
 
-// livenessprobe asks the driver's Probe whenever kubelet asks it. It has no
+// livenessProbe asks the driver's Probe whenever kubelet asks it. It has no
 // probe of its own: one would restart it for a fault of the driver.
-func livenessprobe() Sidecar {
+func livenessProbe() Sidecar {
 	return Sidecar{
-		Name:       "livenessprobe",
-		Repository: "registry.k8s.io/sig-storage/livenessprobe",
-		Version:    "v2.19.0",
-		Placements: []Placement{Controller, Node},
-		Args:       func(Settings) []string { return common(DriverHealthPort) },
+		Role:           LivenessProbe,
+		Name:           "livenessprobe",
+		Repository:     registry + "livenessprobe",
+		Version:        "v2.19.0",
+		Placements:     []Placement{Controller, Node},
+		Everywhere:     true,
+		Needed:         func(Capabilities) bool { return true },
+		Lacks:          nothing,
+		own:            func(s Settings) []string { return given("--probe-timeout", s.Timeout) },
+		Port:           DriverHealthPort,
+		Rules:          noRules,
+		NamespaceRules: noRules,
+		releases:       livenessProbeReleases(),
 	}
 }

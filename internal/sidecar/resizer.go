@@ -3,32 +3,56 @@
 
 package sidecar
 
-import rbacv1 "k8s.io/api/rbac/v1"
+import (
+	"slices"
 
-// resizer grows volumes: ControllerExpandVolume.
+	rbacv1 "k8s.io/api/rbac/v1"
+)
+
+// resizer grows and changes volumes: ControllerExpandVolume, ControllerModifyVolume, and
+// what a claim needs to be told when only the node grows something.
 //
-// It would watch all pods of the cluster to hold back while a volume is in
-// use; the pool driver expands online, so that this is off and not granted.
+// By default it does not hold back while a volume is in use: for that it would watch all
+// pods of the cluster.
 func resizer() Sidecar {
-	const port = 9811
 	return Sidecar{
+		Role:       Resizer,
 		Name:       "csi-resizer",
-		Repository: "registry.k8s.io/sig-storage/csi-resizer",
+		Repository: registry + "csi-resizer",
 		Version:    "v2.2.0",
 		Placements: []Placement{Controller},
-		Args: func(Settings) []string {
-			return elected(port, "--timeout=60s", "--handle-volume-inuse-error=false")
+		Needed:     resizes,
+		Lacks: func(c Capabilities) string {
+			if resizes(c) {
+				return ""
+			}
+			return "any of " + ControllerExpand + ", " + NodeExpand + " and " + ModifyVolume
 		},
-		Env:      electionEnv(),
-		Port:     port,
-		PortName: "resizer",
-		Liveness: leaderProbe(port),
-		Rules: []rbacv1.PolicyRule{
-			allow(core, "persistentvolumes", "get", "list", "watch", "patch"),
-			allow(core, "persistentvolumeclaims", "get", "list", "watch"),
-			allow(core, "persistentvolumeclaims/status", "patch"),
-			allow(core, "events", "list", "watch", "create", "update", "patch"),
+		own: func(s Settings) []string {
+			return []string{timeout(s), "--handle-volume-inuse-error=false"}
 		},
-		Lease: func(driver string) string { return leaseName("external-resizer-", driver) },
+		Port:       9811,
+		PortName:   "resizer",
+		HealthPath: leaderHealth,
+		Rules: func(u Use) []rbacv1.PolicyRule {
+			return slices.Concat(
+				[]rbacv1.PolicyRule{
+					allow(core, "persistentvolumes", "get", "list", "watch", "patch"),
+					allow(core, "persistentvolumeclaims", "get", "list", "watch"),
+					allow(core, "persistentvolumeclaims/status", "patch"),
+					reportEvents(),
+				},
+				rulesIf(u.on("handle-volume-inuse-error", true), allow(core, "pods", "get", "list", "watch")),
+				rulesIf(u.Capabilities[ModifyVolume], allow(storage, "volumeattributesclasses", "get", "list", "watch")),
+				readSecrets(u),
+			)
+		},
+		NamespaceRules: noRules,
+		Lease:          func(driver string) string { return leaseName("external-resizer-", driver) },
+		releases:       resizerReleases(),
 	}
+}
+
+func resizes(c Capabilities) bool {
+	return c[ControllerService] && c.Any(ControllerExpand, NodeExpand, ModifyVolume)
 }

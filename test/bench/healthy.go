@@ -121,15 +121,19 @@ func (s *steady) owned(ctx context.Context) ([]*unstructured.Unstructured, error
 	for _, kind := range desired.Kinds() {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-		if err := s.cluster.List(ctx, list, client.MatchingLabels(desired.Selector(s.name))); err != nil {
-			return nil, fmt.Errorf("listing every %s: %w", kind.Kind, err)
+		err := s.cluster.List(ctx, list, client.MatchingLabels(desired.Selector(s.name)))
+		if meta.IsNoMatchError(err) { // one that the cluster does not have
+			continue
 		}
-		if len(list.Items) == 0 {
-			return nil, errors.New("no " + kind.Kind + " of " + s.name)
+		if err != nil {
+			return nil, fmt.Errorf("listing every %s: %w", kind.Kind, err)
 		}
 		for i := range list.Items {
 			all = append(all, &list.Items[i])
 		}
+	}
+	if len(all) == 0 {
+		return nil, errors.New("there is no object of " + s.name)
 	}
 	return all, nil
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/discovery"
@@ -35,7 +36,11 @@ func (c *cluster) look(ctx context.Context) (sight, error) {
 	for _, kind := range desired.Kinds() {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-		if err := c.List(ctx, list, client.HasLabels{v1alpha1.LabelDeployment}); err != nil {
+		err := c.List(ctx, list, client.HasLabels{v1alpha1.LabelDeployment})
+		if meta.IsNoMatchError(err) { // one that the cluster does not have
+			continue
+		}
+		if err != nil {
 			return s, fmt.Errorf("listing every %s: %w", kind.Kind, err)
 		}
 		for i := range list.Items {

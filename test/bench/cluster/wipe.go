@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -53,6 +54,9 @@ func (c *Cluster) deleteAll(ctx context.Context, kind schema.GroupVersionKind) e
 	o.SetGroupVersionKind(kind)
 	options := []client.DeleteAllOfOption{client.HasLabels{v1alpha1.LabelDeployment}, client.GracePeriodSeconds(0)}
 	namespaced, err := c.IsObjectNamespaced(o)
+	if meta.IsNoMatchError(err) { // a cluster without the kind has none of it
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("deleting every %s: %w", kind.Kind, err)
 	}

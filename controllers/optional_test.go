@@ -1,0 +1,107 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/sidecar"
+)
+
+// snapshotCRDs is the folder of the CustomResourceDefinitions of snapshots.
+func snapshotCRDs(t *testing.T) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/kubernetes-csi/external-snapshotter/client/v8").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out)) + "/config/crd"
+}
+
+// TestLateKinds runs alone: kinds come to the cluster that other tests count on not to be
+// there, and go again. The operator runs on.
+func TestLateKinds(t *testing.T) {
+	d := installed(t, unknown, func(d *v1alpha1.CSIDriverDeployment) {
+		d.Spec.Capabilities = []string{sidecar.CreateVolume, sidecar.CreateSnapshot}
+		d.Spec.VolumeSnapshotClasses = []v1alpha1.VolumeSnapshotClass{{Name: d.Name, Default: true}}
+		d.Spec.VolumeGroupSnapshotClasses = []v1alpha1.VolumeGroupSnapshotClass{{Name: d.Name}}
+		d.Spec.VolumeAttributesClasses = []v1alpha1.VolumeAttributesClass{{Name: d.Name, Parameters: map[string]string{"a": "b"}}}
+	})
+	message := awaitCondition(t, d, v1alpha1.ConditionClassesInSync, metav1.ConditionFalse, v1alpha1.ReasonKindMissing)
+	if want := "VolumeSnapshotClass " + d.Name + ", VolumeGroupSnapshotClass " + d.Name; !strings.HasSuffix(message, want) {
+		t.Errorf("message: %s, want …%s", message, want)
+	}
+	awaitContainers(t, d, "driver", "csi-provisioner", "livenessprobe")
+	awaitCalm(t, cluster.operator, d)
+
+	crds := envtest.CRDInstallOptions{Paths: []string{snapshotCRDs(t)}, ErrorIfPathMissing: true}
+	if _, err := envtest.InstallCRDs(cluster.config, crds); err != nil {
+		t.Fatal(err)
+	}
+	awaitCondition(t, d, v1alpha1.ConditionClassesInSync, metav1.ConditionTrue, v1alpha1.ReasonServed)
+	awaitContainers(t, d, "driver", "csi-provisioner", "csi-snapshotter", "livenessprobe")
+	class := &unstructured.Unstructured{}
+	class.SetAPIVersion("snapshot.storage.k8s.io/v1")
+	class.SetKind("VolumeSnapshotClass")
+	class.SetName(d.Name)
+	await(t, "the class is made", func() error { return cluster.Get(t.Context(), client.ObjectKeyFromObject(class), class) })
+	if got := class.GetAnnotations()["snapshot.storage.kubernetes.io/is-default-class"]; got != "true" {
+		t.Errorf("is-default-class is %q", got)
+	}
+
+	// It is healed like everything else, and so is one that somebody deletes.
+	merge(t, class, map[string]any{"deletionPolicy": "Retain"})
+	await(t, "the class is healed", func() error {
+		if err := cluster.Get(t.Context(), client.ObjectKeyFromObject(class), class); err != nil {
+			return err
+		}
+		if policy := class.Object["deletionPolicy"]; policy != "Delete" {
+			return fmt.Errorf("deletionPolicy is %v", policy)
+		}
+		return nil
+	})
+	remove(t, class)
+	await(t, "the class comes back", func() error { return cluster.Get(t.Context(), client.ObjectKeyFromObject(class), class) })
+
+	if err := envtest.UninstallCRDs(cluster.config, crds); err != nil {
+		t.Fatal(err)
+	}
+	awaitCondition(t, d, v1alpha1.ConditionClassesInSync, metav1.ConditionFalse, v1alpha1.ReasonKindMissing)
+	awaitContainers(t, d, "driver", "csi-provisioner", "livenessprobe")
+	remove(t, d)
+	// Kubernetes protects a VolumeAttributesClass that is in use; no controller runs here.
+	awaitMessage(t, d, `waiting for VolumeAttributesClass "`+d.Name+`" to end`)
+	merge(t, &storagev1.VolumeAttributesClass{ObjectMeta: metav1.ObjectMeta{Name: d.Name}}, map[string]any{"metadata": map[string]any{"finalizers": nil}})
+	awaitGone(t, d)
+}
+
+// TestChangeOfKind: the old workload is gone, with its pods, before the new one starts.
+func TestChangeOfKind(t *testing.T) {
+	t.Parallel()
+	d := installed(t, unknown, func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Capabilities = []string{sidecar.PublishVolume} })
+	create(t, attachment(d.Name)) // which keeps no successor away
+	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) { s.Controller.Kind = v1alpha1.KindStatefulSet })
+	message := awaitCondition(t, d, v1alpha1.ConditionChangeBlocked, metav1.ConditionTrue, v1alpha1.ReasonBlocked)
+	if !strings.Contains(message, "takes the place of Deployment") && !strings.Contains(message, "is being deleted") {
+		t.Errorf("message: %s", message)
+	}
+	awaitKinds(t, d, "ServiceAccount", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "CSIDriver", "Deployment", "DaemonSet", "PodDisruptionBudget")
+	old := deployment(t, d)
+	if old.DeletionTimestamp == nil {
+		t.Error("the Deployment is not about to go")
+	}
+	merge(t, old, map[string]any{"metadata": map[string]any{"finalizers": nil}}) // as the garbage collector does when the pods are gone
+	awaitKinds(t, d, "ServiceAccount", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "CSIDriver", "StatefulSet", "DaemonSet", "PodDisruptionBudget")
+	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied)
+}

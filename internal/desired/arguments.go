@@ -1,0 +1,87 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/csi-operator/csi-operator/internal/sidecar"
+)
+
+// readArgs makes the command line: the catalogue's, and what the layers take away and
+// add. Ports, probes, environment and rights follow from it, so it is known before the
+// container is made.
+func (r *runningSidecar) readArgs(f found) error {
+	r.args = r.Args(r.settings)
+	for i, l := range r.layers {
+		if err := r.changeArgs(l, f); err != nil {
+			return err
+		}
+		r.layers[i] = l.withoutArgs()
+	}
+	return nil
+}
+
+func (r *runningSidecar) changeArgs(l layer, f found) error {
+	for _, rm := range l.removals {
+		if rm.path == "args" {
+			return invalid(rm.field, "takes the whole command line away; name the flags, such as args[--timeout]")
+		}
+		if !rm.ofArgs() {
+			continue
+		}
+		kept := slices.DeleteFunc(slices.Clone(r.args), func(arg string) bool { return isFlag(arg, rm.steps[0].key) })
+		if err := f.note(l, rm, len(kept) < len(r.args)); err != nil {
+			return err
+		}
+		r.args = kept
+	}
+	if given, ok := l.fragment["args"].([]any); ok {
+		r.args = nil
+		for _, arg := range given {
+			r.args = append(r.args, fmt.Sprint(arg))
+		}
+	}
+	for i, flag := range l.flags {
+		if err := r.addFlag(fmt.Sprintf("%s.extraArgs[%d]", l.field, i), flag); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addFlag adds a flag in the place of the one of its name.
+func (r *runningSidecar) addFlag(field, flag string) error {
+	name, _, _ := strings.Cut(flag, "=")
+	if known, all := r.TakesFlag(r.version, strings.TrimLeft(name, "-")); !known {
+		return invalid(field, "%s %s does not know %s and would end at once; it knows %s", r.Name, r.version, name, strings.Join(all, ", "))
+	}
+	if elsewhere, given := sidecar.Flag([]string{flag}, "leader-election-namespace"); given && elsewhere != r.namespace && elsewhere != "$(POD_NAMESPACE)" {
+		return invalid(field, "the sidecar may use Leases in the namespace of the pods only, which is %q", r.namespace)
+	}
+	if at := slices.IndexFunc(r.args, func(arg string) bool { return isFlag(arg, name) }); at >= 0 {
+		r.args[at] = flag
+		return nil
+	}
+	r.args = append(r.args, flag)
+	return nil
+}
+
+// ofArgs tells whether a removal takes one flag.
+func (rm removal) ofArgs() bool {
+	return len(rm.steps) == 1 && rm.steps[0].field == "args" && rm.steps[0].key != ""
+}
+
+// withoutArgs is what a layer says about the rest of the container.
+func (l layer) withoutArgs() layer {
+	l.removals = slices.DeleteFunc(slices.Clone(l.removals), removal.ofArgs)
+	if _, given := l.fragment["args"]; given {
+		l.fragment = maps.Clone(l.fragment)
+		delete(l.fragment, "args")
+	}
+	return l
+}

@@ -1,0 +1,117 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/sidecar"
+)
+
+// Answer is what is known of the capabilities of a driver that is asked for them.
+type Answer struct {
+	// Key tells of which driver container the answer is; see Discovery.
+	Key string
+	// Capabilities that the driver reported; nil if it has not answered.
+	Capabilities []string
+	// Last are those by which the sidecars run now; nil if none were ever known.
+	Last []string
+	// RolledOut is true where no controller pod of an older template is left.
+	RolledOut bool
+}
+
+// Discovery is what comes of asking a driver for its capabilities.
+type Discovery struct {
+	// Asked is true where the spec leaves the capabilities to the driver.
+	Asked bool
+	// Key is that of the driver container of the spec. An answer of another key is of a
+	// container that was there before.
+	Key string
+	// Capabilities by which the sidecars are chosen; nil as long as none are known.
+	Capabilities []string
+	// Lacking are sidecars that the spec wants and that would end at once, and why.
+	Lacking []string
+}
+
+// discover finds out by which capabilities the sidecars of a driver are chosen.
+func discover(spec v1alpha1.CSIDriverDeploymentSpec, known *Answer) (Discovery, error) {
+	found := Discovery{Asked: spec.Source == v1alpha1.SourceCustom && spec.Capabilities == nil && !spec.Controller.Disabled}
+	var err error
+	if found.Key, err = driverKey(spec); err != nil || !found.Asked {
+		found.Capabilities = spec.Capabilities
+		return found, err
+	}
+	if known != nil {
+		found.Capabilities = known.hold(found.Key)
+	}
+	return found, nil
+}
+
+// hold are the capabilities that hold for the driver container of a key. Those of the
+// last one hold until the new one answers. What comes is taken at once; what goes is
+// taken away when the container that had it is gone.
+func (a *Answer) hold(key string) []string {
+	switch {
+	case a.Key != key || a.Capabilities == nil:
+		return a.Last
+	case a.RolledOut || a.Last == nil:
+		return a.Capabilities
+	}
+	all := slices.Concat(a.Last, a.Capabilities)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// driverKey is a hash of all that decides what the driver container of the controller is.
+func driverKey(spec v1alpha1.CSIDriverDeploymentSpec) (string, error) {
+	text, err := json.Marshal(struct {
+		Shared, Own v1alpha1.DriverSpec
+		Socket      v1alpha1.SocketSpec
+		Registry    string
+	}{spec.Driver, spec.Controller.Driver, spec.Controller.Socket, spec.Images.Registry})
+	if err != nil {
+		return "", fmt.Errorf("hashing the driver: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8]), nil
+}
+
+// known tells whether it is known what the driver can do.
+func (in *inputs) known() bool { return in.discovery.Capabilities != nil || !in.discovery.Asked }
+
+// answerName is the ConfigMap that takes the answer.
+func answerName(driver string) string { return Name(driver, "capabilities") }
+
+// answerMap is empty: the inspector fills it.
+func answerMap(in inputs) *corev1.ConfigMap {
+	return &corev1.ConfigMap{
+		TypeMeta:   kind(corev1.SchemeGroupVersion, "ConfigMap"),
+		ObjectMeta: in.namespaced(answerName(in.driver), v1alpha1.ComponentController),
+	}
+}
+
+// inspector is the container that asks the driver of a controller pod.
+func (in *inputs) inspector(p part) corev1.Container {
+	address := join(p.os, p.socket.mountPath, p.socket.file)
+	return container(sidecar.InspectorContainer, sidecar.InspectorImage,
+		args(sidecar.InspectorArgs(address, answerName(in.driver), in.discovery.Key)...),
+		env(podField("POD_NAMESPACE", "metadata.namespace")),
+		resources(corev1.ResourceRequirements{Requests: corev1.ResourceList{
+			corev1.ResourceCPU: resource.MustParse("5m"), corev1.ResourceMemory: resource.MustParse("16Mi"),
+		}}),
+		mount(corev1.VolumeMount{Name: volumeSocket, MountPath: p.socket.mountPath}),
+		confined,
+	)
+}
+
+// inspects tells whether the pods of a part have the inspector.
+func (in *inputs) inspects(p part) bool { return in.discovery.Asked && p.serve(sidecar.Controller) }

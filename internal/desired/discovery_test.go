@@ -1,0 +1,176 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/inspect"
+	"github.com/csi-operator/csi-operator/internal/sidecar"
+)
+
+// asked is a driver that is asked for its capabilities, with more in its spec.
+func asked(t *testing.T, more string) *v1alpha1.CSIDriverDeployment {
+	t.Helper()
+	return parse(t, "metadata: {name: x.example.com}\nspec:\n  source: Custom\n  namespace: csi-x\n"+
+		"  driver: {image: 'registry.example.com/x:v1'}\n"+more)
+}
+
+// answered renders a driver of which something is known.
+func answered(t *testing.T, d *v1alpha1.CSIDriverDeployment, a *Answer) Set {
+	t.Helper()
+	f := facts()
+	f.Answer = a
+	set, err := Render(d, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+func containersOf(set Set, component string) (names []string) {
+	for _, r := range set.Rows {
+		if r.Component == component {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+func kindsIn(set Set) (kinds []string) {
+	for _, o := range set.Objects {
+		kinds = append(kinds, o.Intent.GetKind())
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds)
+}
+
+// TestBeforeTheFirstAnswer there is what asks, and nothing that could not be undone.
+func TestBeforeTheFirstAnswer(t *testing.T) {
+	d := asked(t, "  storageClasses: [{name: c}]\n  sidecars: {snapshotter: {enabled: true}, attacher: {remove: ['args[--timeout]']}}")
+	for name, a := range map[string]*Answer{"Nothing": nil, "AnotherContainer": {Key: "old", Capabilities: []string{sidecar.CreateVolume}}} {
+		t.Run(name, func(t *testing.T) {
+			set := answered(t, d, a)
+			want := []string{"ConfigMap", "Deployment", "PodDisruptionBudget", "Role", "RoleBinding", "ServiceAccount"}
+			if diff := cmp.Diff(want, kindsIn(set)); diff != "" {
+				t.Errorf("-want, +got:\n%s", diff)
+			}
+			if diff := cmp.Diff([]string{"driver", "livenessprobe", "csi-inspector"}, containersOf(set, "controller")); diff != "" {
+				t.Errorf("-want, +got:\n%s", diff)
+			}
+			if !set.Discovery.Asked || set.Discovery.Capabilities != nil {
+				t.Errorf("discovery is %+v", set.Discovery)
+			}
+			components := []Component{{Name: "controller", Kind: "Deployment"}, {Name: "node", Kind: "DaemonSet", Registers: true}}
+			if diff := cmp.Diff(components, set.Components); diff != "" {
+				t.Errorf("-want, +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestAnswers follows capabilities that come and go.
+func TestAnswers(t *testing.T) {
+	d := asked(t, "")
+	key := answered(t, d, nil).Discovery.Key
+	volumes, snapshots := []string{sidecar.CreateVolume}, []string{sidecar.CreateVolume, sidecar.CreateSnapshot}
+	cases := map[string]struct {
+		answer Answer
+		want   []string
+	}{
+		"First":                   {Answer{Key: key, Capabilities: volumes}, volumes},
+		"FirstDuringARollout":     {Answer{Key: key, Capabilities: volumes, RolledOut: false}, volumes},
+		"NoneAtAll":               {Answer{Key: key, Capabilities: []string{}, RolledOut: true}, []string{}},
+		"OldAnswerHolds":          {Answer{Key: "old", Capabilities: snapshots, Last: volumes, RolledOut: true}, volumes},
+		"NoAnswerYet":             {Answer{Key: "", Last: volumes, RolledOut: true}, volumes},
+		"UnusableAnswer":          {Answer{Key: key, Last: volumes, RolledOut: true}, volumes},
+		"MoreAtOnce":              {Answer{Key: key, Capabilities: snapshots, Last: volumes}, []string{sidecar.CreateSnapshot, sidecar.CreateVolume}},
+		"LessAfterTheRollout":     {Answer{Key: key, Capabilities: volumes, Last: snapshots, RolledOut: true}, volumes},
+		"NotLessDuringTheRollout": {Answer{Key: key, Capabilities: volumes, Last: snapshots}, []string{sidecar.CreateSnapshot, sidecar.CreateVolume}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			set := answered(t, d, &tc.answer)
+			if diff := cmp.Diff(tc.want, set.Discovery.Capabilities); diff != "" {
+				t.Errorf("-want, +got:\n%s", diff)
+			}
+			runs := slices.Contains(containersOf(set, "controller"), "csi-snapshotter")
+			if wanted := slices.Contains(tc.want, sidecar.CreateSnapshot); runs != wanted {
+				t.Errorf("the snapshotter runs: %t, want %t", runs, wanted)
+			}
+			if kinds := kindsIn(set); !slices.Contains(kinds, "CSIDriver") || !slices.Contains(kinds, "DaemonSet") {
+				t.Errorf("the driver is not installed: %v", kinds)
+			}
+		})
+	}
+}
+
+// TestAttachmentFollowsTheAnswer: what cannot be changed later is right from the first.
+func TestAttachmentFollowsTheAnswer(t *testing.T) {
+	d := asked(t, "")
+	key := answered(t, d, nil).Discovery.Key
+	for capability, want := range map[string]bool{sidecar.PublishVolume: true, sidecar.CreateVolume: false} {
+		set := answered(t, d, &Answer{Key: key, Capabilities: []string{capability}})
+		for _, o := range set.Objects {
+			if o.Intent.GetKind() != "CSIDriver" {
+				continue
+			}
+			if got := o.Intent.Object["spec"].(map[string]any)["attachRequired"]; got != want {
+				t.Errorf("%s: attachRequired is %v, want %v", capability, got, want)
+			}
+		}
+	}
+}
+
+// TestDriverKey moves with the driver's container, and with nothing else.
+func TestDriverKey(t *testing.T) {
+	base := answered(t, asked(t, ""), nil).Discovery.Key
+	cases := map[string]struct {
+		more  string
+		moves bool
+	}{
+		"Args":      {"  controller: {driver: {args: [-x]}}", true},
+		"Container": {"  controller: {driver: {container: {workingDir: /x}}}", true},
+		"Socket":    {"  controller: {socket: {file: x.sock}}", true},
+		"Registry":  {"  images: {registry: 'x.example.com'}", true},
+		"Replicas":  {"  controller: {replicas: 3}", false},
+		"Sidecars":  {"  sidecars: {attacher: {timeout: 3m}}", false},
+		"Nodes":     {"  nodes: [{name: a, driver: {args: [-x]}}]", false},
+	}
+	for name, tc := range cases {
+		if key := answered(t, asked(t, tc.more), nil).Discovery.Key; (key != base) != tc.moves {
+			t.Errorf("%s: the key moves %t, want %t", name, key != base, tc.moves)
+		}
+	}
+}
+
+// TestLackingIsNoFaultOfTheSpec where the driver is asked.
+func TestLackingIsNoFaultOfTheSpec(t *testing.T) {
+	d := asked(t, "  sidecars: {healthMonitor: {enabled: true}}")
+	key := answered(t, d, nil).Discovery.Key
+	set := answered(t, d, &Answer{Key: key, Capabilities: []string{sidecar.CreateVolume}})
+	want := []string{"csi-external-health-monitor-controller lacks Controller/VOLUME_CONDITION"}
+	if diff := cmp.Diff(want, set.Discovery.Lacking); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
+func TestNobodyToAsk(t *testing.T) {
+	expectInvalid(t, asked(t, "  controller: {disabled: true}"), "spec.capabilities", "is required where there is no controller pod to ask the driver")
+	expectInvalid(t, asked(t, "  sidecars: {provisioner: {placement: Node}}"), "spec.capabilities", "is required with placement Node of provisioner")
+}
+
+// TestInspectorIsTheOneOfTheCatalogue: its version is pinned, and is that of the sources.
+func TestInspectorIsTheOneOfTheCatalogue(t *testing.T) {
+	if sidecar.InspectorVersion != inspect.Version {
+		t.Errorf("the catalogue has %s, the inspector is %s", sidecar.InspectorVersion, inspect.Version)
+	}
+	if len(answered(t, asked(t, ""), nil).Discovery.Key) > inspect.MaxKey {
+		t.Error("the key is longer than the inspector takes")
+	}
+}
