@@ -1,0 +1,460 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+)
+
+// row is what comes of one edit of one field.
+type row struct {
+	// value that the field gets, as YAML.
+	value string
+	// want are the objects that change, as kind/component, with a minus where one goes. A
+	// DaemonSet of which not the template changes has a star.
+	want []string
+	// elsewhere names the test that edits the field, where this one cannot.
+	elsewhere string
+}
+
+func changes(value string, want ...string) row { return row{value: value, want: want} }
+
+func elsewhere(test string) row { return row{elsewhere: test} }
+
+// Objects of the driver that is edited.
+const (
+	ofController = "Deployment/controller"
+	ofNode       = "DaemonSet/node"
+	ofOther      = "DaemonSet/other"
+)
+
+// edited is a driver with every sidecar, two pools and a class.
+const edited = `
+source: Custom
+capabilities:
+- Identity/GROUP_CONTROLLER_SERVICE
+- Controller/CREATE_DELETE_VOLUME
+- Controller/PUBLISH_UNPUBLISH_VOLUME
+- Controller/EXPAND_VOLUME
+- Controller/CREATE_DELETE_SNAPSHOT
+- Controller/GET_CAPACITY
+- Controller/LIST_VOLUMES
+- Controller/VOLUME_CONDITION
+csiDriver: {attachRequired: true}
+driver: {image: "registry.example.com/d:v1"}
+controller:
+  replicas: 1
+  podDisruptionBudget: {maxUnavailable: 1}
+nodes:
+- name: node
+  pod: {nodeSelector: {pool: a}}
+- name: other
+  pod: {nodeSelector: {pool: b}}
+sidecars:
+  snapshotter: {enabled: true}
+storageClasses:
+- name: CLASS
+volumeSnapshotClasses:
+- name: CLASS
+volumeGroupSnapshotClasses:
+- name: CLASS
+volumeAttributesClasses:
+- name: CLASS
+  parameters: {a: b}
+`
+
+// table has a row for each field but those of sidecars and driver containers, which
+// repeat: see rowOf.
+func table() map[string]row {
+	workloads := []string{ofController, ofNode, ofOther}
+	rights := []string{"ClusterRole/controller"}
+	return map[string]row{
+		"managementState": elsewhere("TestPlanOnly and TestUnmanaged"),
+		"namespace":       elsewhere("TestUpdate of the API"),
+		"source":          elsewhere("TestUpdate of the API"),
+		"bundled.mode":    elsewhere("TestUpdate of the API"),
+		"bundled.path":    elsewhere("TestUpdate of the API"),
+		"layout":          elsewhere("TestGolden/single-pod of the rendering"),
+		"pod":             changes("{terminationGracePeriodSeconds: 77}", workloads...),
+		"capabilities": changes("[Identity/GROUP_CONTROLLER_SERVICE, Controller/CREATE_DELETE_VOLUME, Controller/PUBLISH_UNPUBLISH_VOLUME, Controller/CREATE_DELETE_SNAPSHOT, Controller/GET_CAPACITY, Controller/LIST_VOLUMES, Controller/VOLUME_CONDITION]",
+			ofController, "ClusterRole/controller", "Role/controller"),
+		"csiDriver":       changes("{attachRequired: true, podInfoOnMount: true}", "CSIDriver/"),
+		"kubeletRootDir":  changes("/data/kubelet", ofNode, ofOther),
+		"storageCapacity": changes("true", ofController, "CSIDriver/", "Role/controller"),
+
+		"images.registry":         changes("mirror.example.com", workloads...),
+		"images.pullPolicy":       changes("Always", workloads...),
+		"images.pullSecrets.name": changes("[{name: mirror}]", workloads...),
+
+		"rollout.strategy":       changes("OnDelete", ofNode+"*", ofOther+"*"),
+		"rollout.maxUnavailable": changes("3", ofNode+"*", ofOther+"*"),
+
+		"rbac.controller":          changes(`[{apiGroups: [""], resources: [configmaps], verbs: [get]}]`, rights...),
+		"rbac.controllerNamespace": changes(`[{apiGroups: [""], resources: [configmaps], verbs: [get]}]`, "Role/controller"),
+		"rbac.node": changes(`[{apiGroups: [""], resources: [configmaps], verbs: [get]}]`, "ServiceAccount/node", "ServiceAccount/other",
+			"ClusterRole/node", "ClusterRole/other", "ClusterRoleBinding/node", "ClusterRoleBinding/other"),
+		"rbac.nodeNamespace": changes(`[{apiGroups: [""], resources: [configmaps], verbs: [get]}]`, "ServiceAccount/node", "ServiceAccount/other",
+			"Role/node", "Role/other", "RoleBinding/node", "RoleBinding/other"),
+
+		"controller.disabled":                                       elsewhere("TestUnwantedWorkloads"),
+		"controller.kind":                                           elsewhere("TestChangeOfKind"),
+		"controller.replicas":                                       changes("2", ofController),
+		"controller.strategy.type":                                  changes("Recreate", ofController),
+		"controller.strategy.maxUnavailable":                        changes("2", ofController),
+		"controller.strategy.maxSurge":                              changes("1", ofController),
+		"controller.podDisruptionBudget.disabled":                   changes("true", "-PodDisruptionBudget/controller"),
+		"controller.podDisruptionBudget.maxUnavailable":             changes("2", "PodDisruptionBudget/controller"),
+		"controller.podDisruptionBudget.minAvailable":               elsewhere("TestGolden/statefulset of the rendering"),
+		"controller.podDisruptionBudget.unhealthyPodEvictionPolicy": changes("IfHealthyBudget", "PodDisruptionBudget/controller"),
+		"controller.kubeletMounts.path":                             changes("[{path: pods}]", ofController),
+		"controller.kubeletMounts.type":                             changes("[{path: pods, type: DirectoryOrCreate}]", ofController),
+
+		"nodes.name":                   elsewhere("TestUnwantedWorkloads"),
+		"nodes.os":                     changes("windows", ofNode),
+		"nodes.kubeletRootDir":         changes("/data/kubelet", ofNode),
+		"nodes.kubeletMounts.path":     changes("[{path: pods}]", ofNode),
+		"nodes.kubeletMounts.type":     changes("[{path: pods, type: DirectoryOrCreate}, {path: plugins}]", ofNode),
+		"nodes.rollout.strategy":       changes("OnDelete", ofNode+"*"),
+		"nodes.rollout.maxUnavailable": changes("3", ofNode+"*"),
+
+		"storageClasses.name":                 elsewhere("TestStorageClasses"),
+		"storageClasses.default":              changes("true", "StorageClass/"),
+		"storageClasses.parameters":           elsewhere("TestImmutableClassIsToldAndTheRestApplied"),
+		"storageClasses.mountOptions":         changes("[noatime]", "StorageClass/"),
+		"storageClasses.reclaimPolicy":        elsewhere("TestImmutableClassIsToldAndTheRestApplied"),
+		"storageClasses.volumeBindingMode":    elsewhere("TestImmutableClassIsToldAndTheRestApplied"),
+		"storageClasses.allowVolumeExpansion": changes("true", "StorageClass/"),
+		"storageClasses.allowedTopologies":    changes("[{matchLabelExpressions: [{key: zone, values: [a]}]}]", "StorageClass/"),
+		// The parameters of a class cannot be changed; who may read the Secret follows.
+		"storageClasses.secrets.default":           changes("{name: s, namespace: ns}", rights...),
+		"storageClasses.secrets.provisioner":       changes("{name: s, namespace: ns}", rights...),
+		"storageClasses.secrets.controllerPublish": changes("{name: s, namespace: ns}", rights...),
+		"storageClasses.secrets.nodeStage":         changes("{name: s, namespace: ns}"),
+		"storageClasses.secrets.nodePublish":       changes("{name: s, namespace: ns}"),
+		"storageClasses.secrets.controllerExpand":  changes("{name: s, namespace: ns}", rights...),
+		"storageClasses.secrets.nodeExpand":        changes("{name: s, namespace: ns}"),
+		"storageClasses.secrets.controllerModify":  changes("{name: s, namespace: ns}", rights...),
+
+		"volumeSnapshotClasses.name":                             elsewhere("TestLateKinds"),
+		"volumeSnapshotClasses.default":                          elsewhere("TestLateKinds"),
+		"volumeSnapshotClasses.deletionPolicy":                   elsewhere("TestLateKinds"),
+		"volumeSnapshotClasses.parameters":                       elsewhere("TestGolden/single-pod of the rendering"),
+		"volumeSnapshotClasses.secrets.snapshotter":              changes("{name: s, namespace: ns}", rights...),
+		"volumeSnapshotClasses.secrets.snapshotterList":          changes("{name: s, namespace: ns}", rights...),
+		"volumeGroupSnapshotClasses.name":                        elsewhere("TestLateKinds"),
+		"volumeGroupSnapshotClasses.default":                     elsewhere("TestGolden/single-pod of the rendering"),
+		"volumeGroupSnapshotClasses.deletionPolicy":              elsewhere("TestGolden/single-pod of the rendering"),
+		"volumeGroupSnapshotClasses.parameters":                  elsewhere("TestGolden/single-pod of the rendering"),
+		"volumeGroupSnapshotClasses.secrets.groupSnapshotter":    changes("{name: s, namespace: ns}", rights...),
+		"volumeGroupSnapshotClasses.secrets.groupSnapshotterGet": changes("{name: s, namespace: ns}", rights...),
+		"volumeAttributesClasses.name":                           elsewhere("TestLateKinds"),
+		"volumeAttributesClasses.parameters":                     elsewhere("TestLateKinds"),
+	}
+}
+
+// partRows are the fields that controller and pools share.
+func partRows(workload, component string) map[string]row {
+	return map[string]row{
+		"socket.dir":                changes("/run/x", workload),
+		"socket.file":               changes("x.sock", workload),
+		"socket.mountPath":          changes("/run/x", workload),
+		"pod":                       changes("{nodeSelector: {pool: a}, terminationGracePeriodSeconds: 77}", workload),
+		"workloadName":              elsewhere("TestChangeOfName"),
+		"selectorLabels":            elsewhere("TestGolden/statefulset of the rendering"),
+		"serviceAccountName":        elsewhere("TestGolden/statefulset of the rendering"),
+		"serviceAccountAnnotations": changes("{a: b}", "ServiceAccount/"+component),
+	}
+}
+
+// driverValues are the fields of a driver container.
+func driverValues() map[string]string {
+	return map[string]string{
+		"image": "registry.example.com/d:v2", "args": "[--x]", "env": "[{name: A, value: b}]", "injectEnv": "false",
+		"envFrom": "[{configMapRef: {name: c}}]", "resources": "{requests: {cpu: 20m}}", "ports": "[{containerPort: 1234}]",
+		"container": "{workingDir: /x}", "remove": "[livenessProbe]",
+	}
+}
+
+// sidecarValues are the fields of a sidecar.
+func sidecarValues() map[string]string {
+	return map[string]string{
+		"image": "registry.example.com/s:v9", "version": "v9.9.9", "timeout": "77s", "featureGates": "{AllAlpha: false}",
+		"leaderElection.leaseDuration": "77s", "leaderElection.renewDeadline": "77s", "leaderElection.retryPeriod": "77s",
+		"extraArgs": "[--http-endpoint=:7777]", "resources": "{requests: {cpu: 20m}}", "socketMountPath": "/run/y",
+		"container": "{workingDir: /x}", "remove": "[resources]",
+	}
+}
+
+// rowOf finds the row of a field.
+func rowOf(path string) (row, bool) {
+	if r, ok := table()[path]; ok {
+		return r, true
+	}
+	workloads, rest, component := []string{ofController, ofNode, ofOther}, path, ""
+	if below, found := strings.CutPrefix(path, "controller."); found {
+		workloads, rest, component = []string{ofController}, below, "controller"
+	}
+	if below, found := strings.CutPrefix(path, "nodes."); found {
+		workloads, rest, component = []string{ofNode}, below, "node"
+	}
+	if r, ok := partRows(workloads[0], component)[rest]; ok && component != "" {
+		return r, true
+	}
+	if field, found := strings.CutPrefix(rest, "driver."); found {
+		value, known := driverValues()[field]
+		return row{value: value, want: workloads}, known
+	}
+	if field, found := strings.CutPrefix(rest, "sidecars."); found {
+		return sidecarRow(field, workloads, component)
+	}
+	return row{}, false
+}
+
+// sidecarRow is a field of sidecars, of all workloads or of those of one component.
+func sidecarRow(field string, workloads []string, component string) (row, bool) {
+	role, field, _ := strings.Cut(field, ".")
+	switch role {
+	case "defaults":
+		value, known := map[string]string{
+			"logLevel": "7", "resources": "{requests: {cpu: 20m}}", "container": "{workingDir: /x}", "remove": "[resources]",
+		}[field]
+		return row{value: value, want: workloads}, known
+	case "nodeDriverRegistrar":
+		workloads = slices.DeleteFunc(slices.Clone(workloads), func(w string) bool { return w == ofController })
+	case "livenessProbe":
+	default:
+		workloads = slices.DeleteFunc(slices.Clone(workloads), func(w string) bool { return w != ofController })
+	}
+	value, known := sidecarValues()[field]
+	elects := role != "nodeDriverRegistrar" && role != "livenessProbe"
+	switch {
+	case field == "enabled":
+		return row{value: "false", want: withRights(workloads, elects)}, true
+	case field == "placement" && component == "" && (role == "provisioner" || role == "snapshotter"):
+		return elsewhere("TestGolden/distributed of the rendering"), true
+	case field == "placement": // refused: it is the only place, or set in spec.sidecars
+		return row{value: "Node", want: nil}, true
+	case field == "leaderElection.enabled" && elects:
+		return row{value: "false", want: append(slices.Clone(workloads), roleIf(workloads)...)}, true
+	case field == "leaderElection.enabled":
+		return row{value: "false", want: nil}, true
+	case strings.HasPrefix(field, "leaderElection.") && !elects:
+		return row{value: value, want: nil}, known
+	case field == "featureGates" && role != "provisioner" && role != "attacher" && role != "resizer" && role != "snapshotter":
+		return row{value: value, want: nil}, known // refused: it has no gates
+	}
+	return row{value: value, want: workloads}, known
+}
+
+func withRights(workloads []string, elects bool) []string {
+	if !elects || len(workloads) == 0 {
+		return workloads
+	}
+	return append(slices.Clone(workloads), "ClusterRole/controller", "Role/controller")
+}
+
+func roleIf(workloads []string) []string {
+	if len(workloads) == 0 {
+		return nil
+	}
+	return []string{"Role/controller"}
+}
+
+// fieldsOf lists the fields of our own types below one, and stops at others'.
+func fieldsOf(t reflect.Type, path string) []string {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || t.PkgPath() != reflect.TypeFor[v1alpha1.CSIDriverDeployment]().PkgPath() || t.Name() == "SecretReference" {
+		return []string{path}
+	}
+	var all []string
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		below := strings.TrimPrefix(path+"."+name, ".")
+		if name == "" { // inline
+			below = path
+		}
+		all = append(all, fieldsOf(f.Type, below)...)
+	}
+	return all
+}
+
+// TestEveryFieldHasItsRow: a new field needs one.
+func TestEveryFieldHasItsRow(t *testing.T) {
+	fields := fieldsOf(reflect.TypeFor[v1alpha1.CSIDriverDeploymentSpec](), "")
+	for _, path := range fields {
+		if _, known := rowOf(path); !known {
+			t.Errorf("no row tells what an edit of %s changes", path)
+		}
+	}
+	for path := range table() {
+		if !slices.Contains(fields, path) {
+			t.Errorf("%s has a row and is no field", path)
+		}
+	}
+	if len(fields) < 400 {
+		t.Errorf("%d fields are too few to be all", len(fields))
+	}
+}
+
+// lanes is how many drivers the fields are edited in at once.
+const lanes = 8
+
+// TestEveryFieldChangesWhatItShould edits every field once on a living object, and takes it
+// back.
+func TestEveryFieldChangesWhatItShould(t *testing.T) {
+	fields := fieldsOf(reflect.TypeFor[v1alpha1.CSIDriverDeploymentSpec](), "")
+	for lane := range lanes {
+		t.Run(strconv.Itoa(lane), func(t *testing.T) {
+			t.Parallel()
+			d := installed(t, func(d *v1alpha1.CSIDriverDeployment) {
+				spec := strings.ReplaceAll(edited, "CLASS", d.Name)
+				if err := yaml.UnmarshalStrict([]byte(spec), &d.Spec); err != nil {
+					t.Fatal(err)
+				}
+				d.Spec.Bundled = nil
+			})
+			awaitCalm(t, cluster.operator, d)
+			for i, path := range fields {
+				if r, _ := rowOf(path); i%lanes == lane && r.elsewhere == "" {
+					editField(t, d, path, r)
+				}
+			}
+		})
+	}
+}
+
+// editField edits one field and looks at what changes.
+func editField(t *testing.T, d *v1alpha1.CSIDriverDeployment, path string, r row) {
+	t.Helper()
+	before, original := specsOf(t, d), refresh(t, d).Spec
+	setField(t, d, path, r.value)
+	got := difference(before, specsOf(t, d))
+	want := slices.Sorted(slices.Values(r.want))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s: %s: -want, +got:\n%s", path, r.value, diff)
+	}
+	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) { *s = original })
+	awaitObserved(t, d)
+	if left := difference(before, specsOf(t, d)); len(left) > 0 {
+		t.Fatalf("%s: after it was taken back, %v differ", path, left)
+	}
+}
+
+// setField sets a field; in lists, of the first item.
+func setField(t *testing.T, d *v1alpha1.CSIDriverDeployment, path, value string) {
+	t.Helper()
+	var parsed any
+	if err := yaml.Unmarshal([]byte(value), &parsed); err != nil {
+		t.Fatal(err)
+	}
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		u := &unstructured.Unstructured{}
+		u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(v1alpha1.Kind))
+		if err := cluster.Get(t.Context(), client.ObjectKeyFromObject(d), u); err != nil {
+			return err
+		}
+		set(u.Object["spec"].(map[string]any), strings.Split(path, "."), parsed)
+		return cluster.Update(t.Context(), u)
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	awaitObserved(t, d)
+}
+
+func set(fields map[string]any, path []string, value any) {
+	name := path[0]
+	if list, isList := value.([]any); len(path) == 1 || isList && len(path) == 2 && len(list) > 0 && isItemOf(path, list) {
+		fields[name] = value // a list is given whole, by the path of a field of its items
+		return
+	}
+	switch next := fields[name].(type) {
+	case []any:
+		set(next[0].(map[string]any), path[1:], value)
+	case map[string]any:
+		set(next, path[1:], value)
+	default:
+		below := map[string]any{}
+		fields[name] = below
+		set(below, path[1:], value)
+	}
+}
+
+// isItemOf tells whether a path ends in a field of the items of a list.
+func isItemOf(path []string, list []any) bool {
+	item, ok := list[0].(map[string]any)
+	_, has := item[path[1]]
+	return ok && has
+}
+
+func awaitObserved(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
+	t.Helper()
+	await(t, "the operator has looked at "+d.Name, func() error {
+		if now := refresh(t, d); now.Status.ObservedGeneration != now.Generation {
+			return fmt.Errorf("it has seen generation %d of %d", now.Status.ObservedGeneration, now.Generation)
+		}
+		return nil
+	})
+}
+
+// specsOf are the objects of a driver without what the API server and others write.
+func specsOf(t *testing.T, d *v1alpha1.CSIDriverDeployment) map[string]map[string]any {
+	t.Helper()
+	specs := map[string]map[string]any{}
+	for _, o := range owned(t, d.Name) {
+		fields := maps.Clone(o.Object)
+		delete(fields, "metadata")
+		delete(fields, "status")
+		annotations := o.GetAnnotations()
+		delete(annotations, appsv1.DeprecatedTemplateGeneration) // which the API server counts up
+		fields["annotations"] = annotations
+		specs[o.GetKind()+"/"+o.GetLabels()[v1alpha1.LabelComponent]] = fields
+	}
+	return specs
+}
+
+// difference lists what changed, as rows have it.
+func difference(before, after map[string]map[string]any) []string {
+	var changed []string
+	for name, fields := range after {
+		switch {
+		case before[name] == nil || !cmp.Equal(before[name], fields) && templateOf(fields) == nil:
+			changed = append(changed, name)
+		case !cmp.Equal(before[name], fields) && strings.HasPrefix(name, "DaemonSet") && cmp.Equal(templateOf(before[name]), templateOf(fields)):
+			changed = append(changed, name+"*")
+		case !cmp.Equal(before[name], fields):
+			changed = append(changed, name)
+		}
+	}
+	for name := range before {
+		if after[name] == nil {
+			changed = append(changed, "-"+name)
+		}
+	}
+	slices.Sort(changed)
+	return changed
+}
+
+func templateOf(fields map[string]any) any {
+	template, _, _ := unstructured.NestedFieldNoCopy(fields, "spec", "template")
+	return template
+}
