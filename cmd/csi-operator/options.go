@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -33,6 +34,8 @@ type options struct {
 	leaderElect     bool
 	namespace       string
 	poolDriverImage string
+	configFile      string
+	configuration   desired.Configuration
 	printVersion    bool
 	log             zap.Options
 }
@@ -51,6 +54,8 @@ func parse(args []string, getenv func(string) string, out io.Writer) (options, e
 		"namespace of the operator, and of drivers whose spec names none (default $"+envNamespace+")")
 	fs.StringVar(&o.poolDriverImage, "pool-driver-image", defaultPoolDriverImage(getenv),
 		"image of the bundled driver (default $"+envPoolDriverImage+", else the one of this release)")
+	fs.StringVar(&o.configFile, "config", "",
+		"`file` of kind OperatorConfiguration: registry, pull secrets and images of sidecars for all drivers")
 	fs.BoolVar(&o.printVersion, "version", false, "print the version and exit")
 	o.log.BindFlags(fs)
 	config.RegisterFlags(fs)
@@ -63,7 +68,23 @@ func parse(args []string, getenv func(string) string, out io.Writer) (options, e
 	if err != nil {
 		return o, err
 	}
-	return o, o.validate(fs.Args())
+	if err := o.validate(fs.Args()); err != nil || o.configFile == "" {
+		return o, err
+	}
+	err = o.readConfiguration()
+	return o, err
+}
+
+// readConfiguration reads the configuration file.
+func (o *options) readConfiguration() error {
+	text, err := os.ReadFile(o.configFile)
+	if err != nil {
+		return fmt.Errorf("reading the configuration: %w", err)
+	}
+	if o.configuration, err = desired.ReadConfiguration(text); err != nil {
+		return fmt.Errorf("%s: %w", o.configFile, err)
+	}
+	return nil
 }
 
 func defaultPoolDriverImage(getenv func(string) string) string {
@@ -97,6 +118,7 @@ func (o options) facts() desired.Facts {
 		OperatorNamespace: o.namespace,
 		PoolDriverImage:   o.poolDriverImage,
 		DriverVersion:     versionOf(o.poolDriverImage),
+		Configuration:     o.configuration,
 	}
 }
 

@@ -11,7 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
+	"github.com/csi-operator/csi-operator/internal/sidecar"
 	"github.com/csi-operator/csi-operator/internal/version"
 )
 
@@ -46,6 +48,19 @@ func TestParse(t *testing.T) {
 		"BadImage":      {args: []string{"--namespace=a", "--pool-driver-image=a b"}, err: "no image reference"},
 		"UnknownFlag":   {args: []string{"--nope"}, err: "flag provided but not defined: -nope"},
 		"StrayArgument": {args: []string{"--namespace=a", "b"}, err: `unexpected argument "b"`},
+		"Configuration": {
+			args: []string{"--namespace=a", "--pool-driver-image=b:v1", "--config=testdata/config.yaml"},
+			want: desired.Facts{OperatorNamespace: "a", PoolDriverImage: "b:v1", DriverVersion: "v1", Configuration: desired.Configuration{
+				APIVersion: desired.ConfigurationVersion, Kind: desired.ConfigurationKind,
+				Images: v1alpha1.ImagesSpec{Registry: "mirror.example.com:5000", PullSecrets: []v1alpha1.PullSecret{{Name: "mirror"}}},
+				Sidecars: map[sidecar.Role]desired.SidecarImage{
+					sidecar.Provisioner: {Version: "v6.3.1"}, sidecar.Attacher: {Image: "example.com/attacher:patched", Version: "v4.12.1"},
+				},
+				Inspector: "example.com/inspector:v0.1.0",
+			}},
+		},
+		"NoConfiguration":  {args: []string{"--namespace=a", "--config=testdata/none.yaml"}, err: "reading the configuration: open testdata/none.yaml"},
+		"BadConfiguration": {args: []string{"--namespace=a", "--config=testdata/bad.yaml"}, err: "testdata/bad.yaml: sidecars.atacher: is no sidecar"},
 		"VersionNeedsNoNamespace": {
 			args: []string{"--version"},
 			want: desired.Facts{PoolDriverImage: release + version.Version, DriverVersion: "v" + version.Version},

@@ -27,6 +27,8 @@ type Facts struct {
 	PoolDriverImage string
 	// DriverVersion is the version of PoolDriverImage, for status only.
 	DriverVersion string
+	// Configuration is what the operator's administrator says for all drivers.
+	Configuration Configuration
 	// Served are the optional kinds that the cluster has.
 	Served Served
 	// Answer is what is known of the driver's capabilities; nil for nothing. It is of one

@@ -4,6 +4,7 @@
 package desired
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -43,10 +44,10 @@ type Discovery struct {
 }
 
 // discover finds out by which capabilities the sidecars of a driver are chosen.
-func discover(spec v1alpha1.CSIDriverDeploymentSpec, known *Answer) (Discovery, error) {
+func discover(spec v1alpha1.CSIDriverDeploymentSpec, registry string, known *Answer) (Discovery, error) {
 	found := Discovery{Asked: spec.Source == v1alpha1.SourceCustom && spec.Capabilities == nil && !spec.Controller.Disabled}
 	var err error
-	if found.Key, err = driverKey(spec); err != nil || !found.Asked {
+	if found.Key, err = driverKey(spec, registry); err != nil || !found.Asked {
 		found.Capabilities = spec.Capabilities
 		return found, err
 	}
@@ -72,12 +73,12 @@ func (a *Answer) hold(key string) []string {
 }
 
 // driverKey is a hash of all that decides what the driver container of the controller is.
-func driverKey(spec v1alpha1.CSIDriverDeploymentSpec) (string, error) {
+func driverKey(spec v1alpha1.CSIDriverDeploymentSpec, registry string) (string, error) {
 	text, err := json.Marshal(struct {
 		Shared, Own v1alpha1.DriverSpec
 		Socket      v1alpha1.SocketSpec
 		Registry    string
-	}{spec.Driver, spec.Controller.Driver, spec.Controller.Socket, spec.Images.Registry})
+	}{spec.Driver, spec.Controller.Driver, spec.Controller.Socket, registry})
 	if err != nil {
 		return "", fmt.Errorf("hashing the driver: %w", err)
 	}
@@ -102,7 +103,7 @@ func answerMap(in inputs) *corev1.ConfigMap {
 // inspector is the container that asks the driver of a controller pod.
 func (in *inputs) inspector(p part) corev1.Container {
 	address := join(p.os, p.socket.mountPath, p.socket.file)
-	return container(sidecar.InspectorContainer, sidecar.InspectorImage,
+	return container(sidecar.InspectorContainer, cmp.Or(in.config.Inspector, sidecar.InspectorImage),
 		args(sidecar.InspectorArgs(address, answerName(in.driver), in.discovery.Key)...),
 		env(podField("POD_NAMESPACE", "metadata.namespace")),
 		resources(corev1.ResourceRequirements{Requests: corev1.ResourceList{

@@ -5,6 +5,7 @@ package desired
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	imageref "github.com/distribution/reference"
@@ -20,10 +21,16 @@ type images struct {
 	secrets  []corev1.LocalObjectReference
 }
 
-func readImages(spec v1alpha1.ImagesSpec) images {
-	i := images{registry: spec.Registry, policy: cmp.Or(spec.PullPolicy, corev1.PullIfNotPresent)}
-	for _, s := range spec.PullSecrets {
-		i.secrets = append(i.secrets, corev1.LocalObjectReference{Name: s.Name})
+// readImages lays what a spec says over what the operator's configuration says.
+func readImages(spec, shared v1alpha1.ImagesSpec) images {
+	i := images{
+		registry: cmp.Or(spec.Registry, shared.Registry),
+		policy:   cmp.Or(spec.PullPolicy, shared.PullPolicy, corev1.PullIfNotPresent),
+	}
+	for _, s := range slices.Concat(shared.PullSecrets, spec.PullSecrets) {
+		if ref := (corev1.LocalObjectReference{Name: s.Name}); !slices.Contains(i.secrets, ref) {
+			i.secrets = append(i.secrets, ref)
+		}
 	}
 	return i
 }

@@ -27,6 +27,7 @@ type inputs struct {
 	pool    string
 
 	images       images
+	config       Configuration
 	discovery    Discovery
 	capabilities sidecar.Capabilities
 	served       Served
@@ -47,7 +48,8 @@ func read(d *v1alpha1.CSIDriverDeployment, f Facts) (inputs, error) {
 		uid:       string(d.UID),
 		namespace: Namespace(d, f),
 		bundled:   !custom(d),
-		images:    readImages(d.Spec.Images),
+		images:    readImages(d.Spec.Images, f.Configuration.Images),
+		config:    f.Configuration,
 		served:    f.Served,
 		capacity:  orDefault(d.Spec.StorageCapacity, false),
 		found:     found{},
@@ -58,7 +60,7 @@ func read(d *v1alpha1.CSIDriverDeployment, f Facts) (inputs, error) {
 		in.capabilities = bundledCapabilities()
 	}
 	var err error
-	if in.discovery, err = discover(in.spec, f.Answer); err != nil {
+	if in.discovery, err = discover(in.spec, in.images.registry, f.Answer); err != nil {
 		return inputs{}, err
 	}
 	if !in.bundled {

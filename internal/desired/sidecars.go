@@ -25,10 +25,12 @@ type runningSidecar struct {
 	settings  sidecar.Settings
 	image     string
 	version   string // empty where nobody knows it
-	args      []string
-	resources corev1.ResourceRequirements
-	mountPath string
-	layers    []layer
+	// imageField is where the spec names the image; empty where it does not.
+	imageField string
+	args       []string
+	resources  corev1.ResourceRequirements
+	mountPath  string
+	layers     []layer
 }
 
 // elects tells whether one of several works.
@@ -149,6 +151,8 @@ func (in *inputs) configure(s sidecar.Sidecar, p part, sources []source) (runnin
 	if in.bundled && s.Role == sidecar.Provisioner {
 		r.settings.DefaultFSType = bundledFSType
 	}
+	shared := in.config.Sidecars[s.Role]
+	r.image, r.version = shared.Image, shared.Version
 	for _, from := range sources {
 		if err := r.overlay(from); err != nil {
 			return r, err
@@ -158,7 +162,7 @@ func (in *inputs) configure(s sidecar.Sidecar, p part, sources []source) (runnin
 	if p.windows() {
 		r.settings.Address = endpointIn(p.os, r.mountPath, p.socket.file)
 	}
-	if err := r.identify(sources); err != nil {
+	if err := r.identify(); err != nil {
 		return r, err
 	}
 	return r, r.checkGates(sources)
@@ -184,7 +188,10 @@ func (r *runningSidecar) overlay(from source) error {
 	}
 	r.mountPath = cmp.Or(spec.SocketMountPath, r.mountPath)
 	if spec.Image != "" { // another image has another version
-		r.image, r.version = spec.Image, ""
+		r.image, r.version, r.imageField = spec.Image, "", field+".image"
+	}
+	if spec.Version != "" && r.imageField == "" { // of the catalogue's image, whatever the operator's configuration says
+		r.image = ""
 	}
 	r.version = cmp.Or(spec.Version, r.version)
 	for _, resources := range []struct {
@@ -219,7 +226,7 @@ func duration(d *metav1.Duration) string {
 }
 
 // identify decides which image runs and which version that is.
-func (r *runningSidecar) identify(sources []source) error {
+func (r *runningSidecar) identify() error {
 	if r.image == "" {
 		r.version = cmp.Or(r.version, r.Version)
 		r.image = r.Repository + ":" + r.version
@@ -227,8 +234,7 @@ func (r *runningSidecar) identify(sources []source) error {
 	}
 	named, err := imageref.ParseNormalizedNamed(r.image)
 	if err != nil {
-		at := slices.IndexFunc(sources, func(s source) bool { return s.spec.Image == r.image })
-		return invalid(sources[at].of(r.Role)+".image", "%q is no name of an image: %v", r.image, err)
+		return invalid(r.imageField, "%q is no name of an image: %v", r.image, err)
 	}
 	if tagged, ok := named.(imageref.Tagged); ok {
 		r.version = cmp.Or(r.version, sidecar.ReleaseOf(tagged.Tag()))
