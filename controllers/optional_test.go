@@ -105,3 +105,26 @@ func TestChangeOfKind(t *testing.T) {
 	awaitKinds(t, d, "ServiceAccount", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "CSIDriver", "StatefulSet", "DaemonSet", "PodDisruptionBudget")
 	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied)
 }
+
+// TestTheAttacherStays as long as something is attached, with its rights.
+func TestTheAttacherStays(t *testing.T) {
+	t.Parallel()
+	d := installed(t, unknown, func(d *v1alpha1.CSIDriverDeployment) {
+		d.Spec.Capabilities = []string{sidecar.CreateVolume, sidecar.PublishVolume}
+		d.Spec.CSIDriver = &storagev1.CSIDriverSpec{AttachRequired: new(true)}
+	})
+	attached := attachment(d.Name)
+	create(t, attached)
+	before := specsOf(t, d)
+	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) { s.Capabilities = []string{sidecar.CreateVolume} })
+	message := awaitCondition(t, d, v1alpha1.ConditionChangeBlocked, metav1.ConditionTrue, v1alpha1.ReasonBlocked)
+	if !strings.Contains(message, "1 VolumeAttachment of the driver, e.g. "+attached.Name) && !strings.Contains(message, "with the workload") {
+		t.Errorf("message: %s", message)
+	}
+	if changed := difference(before, specsOf(t, d)); len(changed) > 0 {
+		t.Errorf("%v changed all the same", changed)
+	}
+	removeUnprotected(t, attached)
+	awaitContainers(t, d, "driver", "csi-provisioner", "livenessprobe")
+	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied)
+}

@@ -94,17 +94,8 @@ func (a *Applier) Apply(ctx context.Context, p plan.Plan) (Report, error) {
 func endsAll(step desired.Step, failed []Failed) bool {
 	return slices.ContainsFunc(failed, func(f Failed) bool {
 		var conflict *ConflictError
-		return errors.As(f.Err, &conflict) || step < desired.StepWorkloads && isRight(f.Ref)
+		return errors.As(f.Err, &conflict) || step < desired.StepWorkloads && plan.IsRight(f.Ref)
 	})
-}
-
-// isRight is true for accounts, and for what gives them rights.
-func isRight(ref plan.Ref) bool {
-	switch ref.Kind {
-	case "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding":
-		return true
-	}
-	return false
 }
 
 // steps groups the changes that can be made at once, in their order; deletions are

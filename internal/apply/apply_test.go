@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -382,15 +383,25 @@ func TestDeleteLeases(t *testing.T) {
 	}
 }
 
-// TestRights: pods run by what is neither a workload nor what volumes are made by.
-func TestRights(t *testing.T) {
-	others := []string{
-		"CSIDriver", "ConfigMap", "DaemonSet", "Deployment", "StatefulSet", "PodDisruptionBudget",
-		"StorageClass", "VolumeAttributesClass", "VolumeSnapshotClass", "VolumeGroupSnapshotClass",
+func TestExpired(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	renewed := func(ago time.Duration, seconds int32) coordinationv1.LeaseSpec {
+		return coordinationv1.LeaseSpec{RenewTime: new(metav1.NewMicroTime(now.Add(-ago))), LeaseDurationSeconds: new(seconds)}
 	}
-	for _, kind := range desired.Kinds() {
-		if got, want := isRight(plan.Ref{Kind: kind.Kind}), !slices.Contains(others, kind.Kind); got != want {
-			t.Errorf("%s is a right: %t, want %t", kind.Kind, got, want)
+	cases := map[string]struct {
+		lease coordinationv1.LeaseSpec
+		want  bool
+	}{
+		"JustRenewed":    {renewed(time.Second, 15), false},
+		"AtItsEnd":       {renewed(15*time.Second, 15), false},
+		"Over":           {renewed(16*time.Second, 15), true},
+		"NeverRenewed":   {coordinationv1.LeaseSpec{LeaseDurationSeconds: new(int32(15))}, false},
+		"OfNoDuration":   {coordinationv1.LeaseSpec{RenewTime: new(metav1.NewMicroTime(now.Add(-time.Hour)))}, false},
+		"LongerThanMost": {renewed(time.Minute, 137), false},
+	}
+	for name, tc := range cases {
+		if got := expired(tc.lease, now); got != tc.want {
+			t.Errorf("%s: expired is %t", name, got)
 		}
 	}
 }

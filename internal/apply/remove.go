@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -142,7 +143,7 @@ func unchangeable(m *metav1.PartialObjectMetadata, err error) bool {
 
 // DeleteLeases deletes the leader Leases of the driver's sidecars, which carry
 // no label. A Lease that a pod of someone else holds is left alone: the holder is a pod
-// of the workload with the given name.
+// of the workload with the given name, unless it has expired.
 func (a *Applier) DeleteLeases(ctx context.Context, driver, namespace, workload string) error {
 	holders := workload + "-"
 	var errs []error
@@ -161,11 +162,20 @@ func (a *Applier) deleteLease(ctx context.Context, key client.ObjectKey, holders
 	if err != nil {
 		return fmt.Errorf("reading Lease %q in namespace %q: %w", key.Name, key.Namespace, err)
 	}
-	if h := lease.Spec.HolderIdentity; h != nil && *h != "" && !strings.HasPrefix(*h, holders) {
+	if h := lease.Spec.HolderIdentity; h != nil && *h != "" && !strings.HasPrefix(*h, holders) && !expired(lease.Spec, time.Now()) {
 		return nil
 	}
 	lease.SetGroupVersionKind(coordinationv1.SchemeGroupVersion.WithKind("Lease"))
 	return a.delete(ctx, lease)
+}
+
+// expired tells whether nobody renews a Lease any more, whoever it says holds it: in the
+// network of a node, a pod calls itself like the node.
+func expired(lease coordinationv1.LeaseSpec, now time.Time) bool {
+	if lease.RenewTime == nil || lease.LeaseDurationSeconds == nil {
+		return false
+	}
+	return lease.RenewTime.Add(time.Duration(*lease.LeaseDurationSeconds) * time.Second).Before(now)
 }
 
 func metadataList(kind schema.GroupVersionKind) *metav1.PartialObjectMetadataList {

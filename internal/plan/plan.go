@@ -112,8 +112,12 @@ func Make(in Input) (Plan, error) {
 			plan = append(plan, change)
 		}
 	}
+	plan, err := in.keepAttacher(plan)
+	if err != nil {
+		return nil, err
+	}
 	deletions, err := in.deletions(wanted)
-	return append(plan, deletions...), err
+	return keepRights(append(plan, deletions...)), err
 }
 
 // Conflicts are the changes that forbid all others.

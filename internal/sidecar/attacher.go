@@ -9,13 +9,16 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
+// AttacherContainer is the name of the attacher's container.
+const AttacherContainer = "csi-attacher"
+
 // attacher serves VolumeAttachments: ControllerPublishVolume and
 // ControllerUnpublishVolume. For a driver without these calls it says of each
 // attachment at once that it is done.
 func attacher() Sidecar {
 	return Sidecar{
 		Role:       Attacher,
-		Name:       "csi-attacher",
+		Name:       AttacherContainer,
 		Repository: registry + "csi-attacher",
 		Version:    "v4.12.0",
 		Placements: []Placement{Controller},
