@@ -48,14 +48,19 @@ demo-down: localcluster ## Remove the local cluster and everything it left on th
 
 .PHONY: test
 test: deps assets ## Run all tests but the end-to-end run, with the race detector (root).
-	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" $(RACE) test -race -timeout 10m -skip '^TestOneFailure' ./api/... ./cmd/... ./controllers/... ./internal/... ./test/bench/...
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" $(RACE) test -race -timeout 10m -skip '^TestOneFailure' ./api/... ./cmd/... ./controllers/... ./internal/... ./test/bench/... ./test/driver/...
 	$(RACE) -C hack test -race -timeout 5m ./...
 	@echo "one failure at calls of the operator, in turn (make soak: at every one, in every way):"
 	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -count=1 -timeout 10m -v -run '^TestOneFailure' ./controllers | grep -v -E '^(===| *--- PASS)'
 	@echo "the operator, killed at random moments:"
 	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -count=1 -timeout 10m -v ./test/crash | grep -v '^ *==='
+	@$(MAKE) --no-print-directory equivalence
 	@echo "csi-sanity, with the specs that are skipped and why:"
 	go test -count=1 -timeout 5m -v -run TestSanity ./internal/pooldriver | grep -v '^time='
+
+.PHONY: equivalence
+equivalence: ## Compare five public drivers, rendered from one object each, with the facts of their own manifests.
+	go test -count=1 -timeout 5m -v ./test/equivalence | grep -v -E '^ *(===|--- PASS)'
 
 .PHONY: e2e
 e2e: cluster-operator ## Run the end-to-end tests on a real two-node cluster (root).
