@@ -31,6 +31,10 @@ func TestMergeRules(t *testing.T) {
 			rules: []rbacv1.PolicyRule{rule("", "pods/status", "patch"), rule("", "pods", "get")},
 			want:  []rbacv1.PolicyRule{rule("", "pods", "get"), rule("", "pods/status", "patch")},
 		},
+		"UnknownVerbsComeFirstInOrder": {
+			rules: []rbacv1.PolicyRule{rule("example.com", "disks", "sync", "get", "attach")},
+			want:  []rbacv1.PolicyRule{rule("example.com", "disks", "attach", "sync", "get")},
+		},
 		"ARuleOfSeveralResourcesIsSplit": {
 			rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods", "nodes"}, Verbs: []string{"list"}}},
 			want:  []rbacv1.PolicyRule{rule("", "nodes", "list"), rule("", "pods", "list")},
@@ -46,5 +50,15 @@ func TestMergeRules(t *testing.T) {
 				t.Errorf("the order of rules matters: -want, +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestSpecialRules come after the others as they are.
+func TestSpecialRules(t *testing.T) {
+	names := rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{"a"}, Verbs: []string{"list", "get"}}
+	urls := rbacv1.PolicyRule{NonResourceURLs: []string{"/metrics"}, Verbs: []string{"get"}}
+	nodes := rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"get"}}
+	if diff := cmp.Diff([]rbacv1.PolicyRule{nodes, names, urls}, mergeRules([]rbacv1.PolicyRule{names, urls, nodes})); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
 	}
 }
