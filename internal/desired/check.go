@@ -5,12 +5,14 @@ package desired
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
 
@@ -26,7 +28,7 @@ const maxDriverName = 63
 // older than its schema and what comes out runs as root on every node.
 func check(d *v1alpha1.CSIDriverDeployment) error {
 	rules := []func(*v1alpha1.CSIDriverDeployment) error{
-		checkName, checkSource, checkCapabilities, checkKubeletDir, checkLayout, checkController, checkNodes, checkCSIDriver, checkCapacity,
+		checkName, checkSource, checkCapabilities, checkKubeletDir, checkLayout, checkController, checkNodes, checkCSIDriver, checkRules,
 	}
 	for _, rule := range rules {
 		if err := rule(d); err != nil {
@@ -74,13 +76,29 @@ func checkBundled(d *v1alpha1.CSIDriverDeployment) error {
 	return checkBundledOnly(d)
 }
 
+// setting is a field of the spec, and whether it is given.
+type setting struct {
+	field string
+	given bool
+}
+
+// bundledSidecars are the settings of sidecars that the bundled driver decides: it needs
+// these, where they are.
+func bundledSidecars(field string, s v1alpha1.SidecarsSpec) []setting {
+	var list []setting
+	for _, role := range [...]sidecar.Role{sidecar.Provisioner, sidecar.Attacher, sidecar.NodeDriverRegistrar} {
+		spec := specOf(s, role)
+		list = append(list,
+			setting{field + "." + string(role) + ".enabled", spec.Enabled != nil && !*spec.Enabled},
+			setting{field + "." + string(role) + ".placement", spec.Placement != ""})
+	}
+	return list
+}
+
 // checkBundledOnly refuses what would make another driver of the bundled one.
 func checkBundledOnly(d *v1alpha1.CSIDriverDeployment) error {
 	spec := d.Spec
-	settings := []struct {
-		field string
-		given bool
-	}{
+	settings := []setting{
 		{"spec.driver.args", spec.Driver.Args != nil},
 		{"spec.controller.driver.args", spec.Controller.Driver.Args != nil},
 		{"spec.capabilities", spec.Capabilities != nil},
@@ -89,15 +107,16 @@ func checkBundledOnly(d *v1alpha1.CSIDriverDeployment) error {
 		{"spec.controller.disabled", spec.Controller.Disabled},
 		{"spec.csiDriver.attachRequired", spec.CSIDriver != nil && spec.CSIDriver.AttachRequired != nil},
 		{"spec.csiDriver.volumeLifecycleModes", spec.CSIDriver != nil && spec.CSIDriver.VolumeLifecycleModes != nil},
+		{"spec.controller.kubeletMounts", spec.Controller.KubeletMounts != nil},
 	}
+	settings = append(settings, bundledSidecars("spec.sidecars", spec.Sidecars)...)
+	settings = append(settings, bundledSidecars("spec.controller.sidecars", spec.Controller.Sidecars)...)
 	for i, pool := range spec.Nodes {
-		settings = append(settings, struct {
-			field string
-			given bool
-		}{fmt.Sprintf("spec.nodes[%d].driver.args", i), pool.Driver.Args != nil}, struct {
-			field string
-			given bool
-		}{fmt.Sprintf("spec.nodes[%d].os", i), pool.OS == corev1.Windows})
+		field := fmt.Sprintf("spec.nodes[%d]", i)
+		settings = append(settings,
+			setting{field + ".driver.args", pool.Driver.Args != nil}, setting{field + ".os", pool.OS == corev1.Windows},
+			setting{field + ".kubeletMounts", pool.KubeletMounts != nil})
+		settings = append(settings, bundledSidecars(field+".sidecars", pool.Sidecars)...)
 	}
 	for _, s := range settings {
 		if s.given {
@@ -200,6 +219,10 @@ func checkController(d *v1alpha1.CSIDriverDeployment) error {
 		return invalid("spec.controller.strategy.type", "Recreate is of Deployments; a StatefulSet has RollingUpdate and OnDelete")
 	case c.Strategy.Type == "OnDelete" && kind != kindStatefulSet:
 		return invalid("spec.controller.strategy.type", "OnDelete is of StatefulSets; a Deployment has RollingUpdate and Recreate")
+	case c.Strategy.MaxSurge != nil && d.Spec.Layout == v1alpha1.LayoutSinglePod:
+		return invalid("spec.controller.strategy.maxSurge", "is impossible with layout SinglePod: old and new pod of a node would listen at one socket; leave it out")
+	case isZero(c.Strategy.MaxUnavailable) && (c.Strategy.MaxSurge == nil || isZero(c.Strategy.MaxSurge)):
+		return invalid("spec.controller.strategy.maxUnavailable", "0 lets no pod be replaced; use 1 or more, or give maxSurge")
 	case c.Strategy.MaxSurge != nil && kind == kindStatefulSet:
 		return invalid("spec.controller.strategy.maxSurge", "is of Deployments; leave it out for a StatefulSet")
 	}
@@ -215,6 +238,11 @@ func checkController(d *v1alpha1.CSIDriverDeployment) error {
 		}
 	}
 	return checkPart("spec.controller", corev1.Linux, c.Part)
+}
+
+// isZero tells whether a share is given and none.
+func isZero(share *intstr.IntOrString) bool {
+	return share != nil && (share.String() == "0" || share.String() == "0%")
 }
 
 // checkShare admits a number that is not too small, and what the schema says of
@@ -253,7 +281,7 @@ const maxPoolName = 15
 
 // checkPart checks what controller and node pools have in common.
 func checkPart(field string, os corev1.OSName, p v1alpha1.Part) error {
-	if dir := p.Socket.Dir; !belowPath.MatchString(dir) || path.Clean(dir) != dir || strings.HasPrefix(dir, "..") {
+	if dir := p.Socket.Dir; !belowPath.MatchString(dir) || path.Clean(dir) != dir || strings.HasPrefix(dir, ".") {
 		if err := checkAbsolute(field+".socket.dir", os, dir); err != nil {
 			return err
 		}
@@ -261,7 +289,7 @@ func checkPart(field string, os corev1.OSName, p v1alpha1.Part) error {
 	if err := checkAbsolute(field+".socket.mountPath", os, p.Socket.MountPath); err != nil {
 		return err
 	}
-	for key := range p.SelectorLabels {
+	for _, key := range slices.Sorted(maps.Keys(p.SelectorLabels)) {
 		if strings.HasPrefix(key, v1alpha1.GroupVersion.Group+"/") {
 			return invalid(field+".selectorLabels["+key+"]", "labels of %s are the operator's; choose another one", v1alpha1.GroupVersion.Group)
 		}
@@ -276,9 +304,20 @@ func checkCSIDriver(d *v1alpha1.CSIDriverDeployment) error {
 	return nil
 }
 
-func checkCapacity(d *v1alpha1.CSIDriverDeployment) error {
-	if orDefault(d.Spec.StorageCapacity, false) && d.Spec.Capabilities != nil && !slices.Contains(d.Spec.Capabilities, sidecar.GetCapacity) {
-		return invalid("spec.storageCapacity", "needs %s, which the driver lacks", sidecar.GetCapacity)
+// checkRules refuses rules that would grant nothing.
+func checkRules(d *v1alpha1.CSIDriverDeployment) error {
+	for _, list := range []struct {
+		field string
+		rules []rbacv1.PolicyRule
+	}{
+		{"controller", d.Spec.RBAC.Controller}, {"node", d.Spec.RBAC.Node},
+		{"controllerNamespace", d.Spec.RBAC.ControllerNamespace}, {"nodeNamespace", d.Spec.RBAC.NodeNamespace},
+	} {
+		for i, r := range list.rules {
+			if len(r.Verbs) == 0 || len(r.NonResourceURLs) == 0 && (len(r.APIGroups) == 0 || len(r.Resources) == 0) {
+				return invalid(fmt.Sprintf("spec.rbac.%s[%d]", list.field, i), "grants nothing: a rule has verbs, and either apiGroups with resources or nonResourceURLs")
+			}
+		}
 	}
 	return nil
 }

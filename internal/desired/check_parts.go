@@ -5,11 +5,14 @@ package desired
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
 
 // checkParts refuses workloads that would share what only one can have.
@@ -32,28 +35,144 @@ func checkParts(in inputs) error {
 	return nil
 }
 
-// checkPod refuses pods that the API server would refuse, or that the operator could not
-// find again.
-func checkPod(p part, t corev1.PodTemplateSpec) error {
+// checkWishes refuses sidecars that are wanted and cannot run, and attachment that nobody
+// would do.
+func checkWishes(in *inputs) error {
+	shared := in.spec.Sidecars
+	for _, s := range sidecar.Catalogue() {
+		if wish := specOf(shared, s.Role).Enabled; wish != nil && *wish && !in.runs(s.Role) && !in.lacks(s.Name) {
+			return invalid("spec.sidecars."+string(s.Role)+".enabled", "there is no pod for it: %s runs beside the %s service", s.Name, s.Placements[0])
+		}
+		for _, p := range in.parts {
+			if wish := specOf(p.Sidecars, s.Role).Enabled; wish != nil && *wish && !p.runs(s.Role) && !in.lacks(s.Name) {
+				return invalid(p.field+".sidecars."+string(s.Role)+".enabled", "%s runs beside the %s service", s.Name, s.Placements[0])
+			}
+		}
+	}
+	attach := in.csiDriverSpec().AttachRequired
+	if off := specOf(shared, sidecar.Attacher).Enabled; orDefault(attach, false) && !in.runs(sidecar.Attacher) && orDefault(off, true) {
+		return in.unable("spec.csiDriver.attachRequired", "attachRequired", "an attacher: report "+sidecar.PublishVolume+
+			", or say by sidecars.attacher.enabled: false that the driver attaches by itself")
+	}
+	if in.capacity && !in.runs(sidecar.Provisioner) {
+		return in.unable("spec.storageCapacity", "storageCapacity", "a provisioner, which publishes it")
+	}
+	return nil
+}
+
+// lacks tells whether it was told already that a sidecar is left out.
+func (in *inputs) lacks(name string) bool {
+	return slices.ContainsFunc(in.discovery.Lacking, func(l string) bool { return strings.HasPrefix(l, name+" ") })
+}
+
+// unable tells of a wish that cannot be met: a fault of the spec, unless the driver was
+// asked what it can do.
+func (in *inputs) unable(field, wish, needed string) error {
+	if !in.discovery.Asked {
+		return invalid(field, "needs %s", needed)
+	}
+	in.discovery.Lacking = append(in.discovery.Lacking, wish+" needs "+needed)
+	return nil
+}
+
+// checkPorts refuses one port of the nodes for two pods that may meet there. Pools have
+// nodes of their own.
+func checkPorts(parts []part) error {
+	taken := map[int32]v1alpha1.HostPort{}
+	for _, p := range parts {
+		if p.kind == kindDaemonSet {
+			continue
+		}
+		for _, port := range p.ports() {
+			taken[port.Port] = port
+		}
+	}
+	for _, p := range parts {
+		if p.kind != kindDaemonSet {
+			continue
+		}
+		for _, port := range p.ports() {
+			if other, known := taken[port.Port]; known {
+				return invalid(p.field, "%s would take port %d of the nodes, which %s of %s has; give it another one", port.Container, port.Port, other.Container, other.Component)
+			}
+		}
+	}
+	return nil
+}
+
+// checkPod refuses pods that the API server would refuse, that could not work, or that the
+// operator could not find again.
+func checkPod(driver string, p part, t corev1.PodTemplateSpec) error {
 	switch {
 	case t.Spec.ServiceAccountName != p.accountName():
 		return invalid(p.field+".pod.serviceAccountName", "is refused; use %s.serviceAccountName", p.field)
 	case t.Spec.RestartPolicy != "" && t.Spec.RestartPolicy != corev1.RestartPolicyAlways:
 		return invalid(p.field+".pod.restartPolicy", "%q is refused: a driver must always come back", t.Spec.RestartPolicy)
 	}
-	for _, key := range [...]string{v1alpha1.LabelDeployment, v1alpha1.LabelComponent, v1alpha1.LabelManagedBy} {
-		if want := Labels("", p.component)[key]; want != "" && t.Labels[key] != want || t.Labels[key] == "" {
-			return invalid(p.field+".pod.labels["+key+"]", "is the operator's own; leave it out")
+	if err := checkLabels(driver, p, t.Labels); err != nil {
+		return err
+	}
+	volumes, err := volumeNames(p.field+".pod.volumes", t.Spec.Volumes)
+	if err != nil {
+		return err
+	}
+	names := map[string]bool{}
+	for _, c := range slices.Concat(t.Spec.InitContainers, t.Spec.Containers) {
+		field := p.field + ".pod.containers[" + c.Name + "]"
+		if names[c.Name] {
+			return invalid(field, "there are two containers of that name; call one of them otherwise")
+		}
+		names[c.Name] = true
+		if err := checkContainer(field, c, volumes); err != nil {
+			return err
 		}
 	}
-	volumes := map[string]bool{}
-	for _, v := range t.Spec.Volumes {
-		volumes[v.Name] = true
+	if !slices.ContainsFunc(t.Spec.Containers, func(c corev1.Container) bool { return c.Name == v1alpha1.DriverContainer }) {
+		return invalid(p.field+".pod.remove", "containers[%s] cannot be removed: it is the driver", v1alpha1.DriverContainer)
 	}
-	for _, list := range [...][]corev1.Container{t.Spec.InitContainers, t.Spec.Containers} {
-		for _, c := range list {
-			if err := checkContainer(p.field+".pod.containers["+c.Name+"]", c, volumes); err != nil {
-				return err
+	return checkEndpoints(p, t.Spec)
+}
+
+// checkLabels wants the labels by which pods are found.
+func checkLabels(driver string, p part, labels map[string]string) error {
+	wanted := Labels(driver, p.component)
+	for _, key := range [...]string{v1alpha1.LabelDeployment, v1alpha1.LabelComponent, v1alpha1.LabelManagedBy} {
+		if labels[key] != wanted[key] {
+			return invalid(p.field+".pod.labels["+key+"]", "is the operator's own; leave it as it is")
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(p.SelectorLabels)) {
+		if labels[key] != p.SelectorLabels[key] {
+			return invalid(p.field+".pod.labels["+key+"]", "must be %q as in selectorLabels, or the workload finds no pod", p.SelectorLabels[key])
+		}
+	}
+	return nil
+}
+
+func volumeNames(field string, volumes []corev1.Volume) (map[string]bool, error) {
+	names := map[string]bool{}
+	for _, v := range volumes {
+		if names[v.Name] {
+			return nil, invalid(field+"["+v.Name+"]", "there are two volumes of that name: kubeletMounts give names after their paths; choose another name or path")
+		}
+		names[v.Name] = true
+	}
+	return names, nil
+}
+
+// checkEndpoints refuses two sidecars that listen at one port, and sidecars whose command
+// line is not the one that their ports, rights and environment were made for.
+func checkEndpoints(p part, spec corev1.PodSpec) error {
+	taken := map[int32]string{}
+	for _, s := range p.sidecars {
+		_, number := s.Endpoint(s.args)
+		if other, known := taken[number]; known && number != 0 {
+			return invalid(p.field+".sidecars."+string(s.Role)+".extraArgs", "%s listens at port %d already; choose another one", other, number)
+		}
+		taken[number] = s.Name
+		for _, c := range spec.Containers {
+			if c.Name == s.Name && !slices.Equal(c.Args, s.args) {
+				return invalid(p.field+".pod.containers["+c.Name+"].args", "is refused: use extraArgs and remove of %s.sidecars.%s", p.field, s.Role)
 			}
 		}
 	}
@@ -72,7 +191,12 @@ func checkContainer(field string, c corev1.Container, volumes map[string]bool) e
 			return invalid(field+"."+probe.name, "asks nothing: there is no such probe to change; add httpGet, tcpSocket, grpc or exec")
 		}
 	}
+	paths := map[string]bool{}
 	for _, m := range c.VolumeMounts {
+		if paths[m.MountPath] {
+			return invalid(fmt.Sprintf("%s.volumeMounts[%s]", field, m.MountPath), "two volumes are mounted there; choose another path")
+		}
+		paths[m.MountPath] = true
 		if !volumes[m.Name] {
 			return invalid(fmt.Sprintf("%s.volumeMounts[%s]", field, m.MountPath), "there is no volume %q: add it to volumes, or correct its name", m.Name)
 		}

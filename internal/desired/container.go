@@ -4,9 +4,6 @@
 package desired
 
 import (
-	"slices"
-	"strings"
-
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -56,7 +53,7 @@ func (in *inputs) sidecarContainer(p part, s runningSidecar) corev1.Container {
 	}
 	return container(s.Name, s.image,
 		args(s.args...),
-		env(referred(s.Env(s.settings), s.args)...),
+		env(s.Env(s.args)...),
 		health,
 		resources(s.resources),
 		mount(corev1.VolumeMount{Name: volumeSocket, MountPath: s.mountPath}),
@@ -73,15 +70,6 @@ func (p part) askedAt(s runningSidecar) int32 {
 		return 0
 	}
 	return number
-}
-
-// referred are the variables that a command line refers to, and those that sidecars
-// read by themselves.
-func referred(list []corev1.EnvVar, args []string) []corev1.EnvVar {
-	line := strings.Join(args, " ")
-	return slices.DeleteFunc(list, func(v corev1.EnvVar) bool {
-		return v.Name == "POD_NAMESPACE" && !strings.Contains(line, "$(POD_NAMESPACE)")
-	})
 }
 
 // sidecarConfinement takes from sidecars all that they do not need. Who they are is left

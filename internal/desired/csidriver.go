@@ -4,6 +4,9 @@
 package desired
 
 import (
+	"cmp"
+	"slices"
+
 	storagev1 "k8s.io/api/storage/v1"
 
 	"github.com/csi-operator/csi-operator/internal/sidecar"
@@ -16,6 +19,8 @@ func csiDriver(in inputs) *storagev1.CSIDriver {
 	if in.bundled {
 		bundledCSIDriver(&spec)
 	}
+	// Their order means nothing, and cannot be changed.
+	slices.SortFunc(spec.VolumeLifecycleModes, func(a, b storagev1.VolumeLifecycleMode) int { return cmp.Compare(b, a) })
 	if spec.AttachRequired == nil {
 		spec.AttachRequired = new(in.runs(sidecar.Attacher))
 	}

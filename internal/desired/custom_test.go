@@ -95,10 +95,36 @@ func TestInvalidCustom(t *testing.T) {
 		"LinuxPathOfWindows":  {"  nodes: [{name: a, os: windows, kubeletRootDir: /var/lib/kubelet}]", "spec.nodes[0].kubeletRootDir", "must be an absolute path of Windows"},
 		"NoProbeToChange": {"  nodes: [{name: a, driver: {container: {livenessProbe: {periodSeconds: 3}}}}]\n  sidecars: {livenessProbe: {enabled: false}}",
 			"spec.nodes[0].pod.containers[driver].livenessProbe", "asks nothing"},
-		"BadImage":      {"  sidecars: {attacher: {image: 'Not:An:Image'}}", "spec.sidecars.attacher.image", "is no name of an image"},
-		"ImageOfSpace":  {"  driver: {image: 'a/b:v1 '}", "spec.controller.pod.containers[driver].image", "has a space at an end"},
-		"PoolsOverlap":  {"  nodes: [{name: a, pod: {nodeSelector: {disk: fast}}}, {name: b}]", "spec.nodes[1]", "may select the same nodes as spec.nodes[0]"},
-		"BundledFields": {"  bundled: {mode: Shared, path: /srv/pool}", "spec.bundled", "leave it out for source Custom"},
+		"BadImage":            {"  sidecars: {attacher: {image: 'Not:An:Image'}}", "spec.sidecars.attacher.image", "is no name of an image"},
+		"ImageOfSpace":        {"  driver: {image: 'a/b:v1 '}", "spec.controller.pod.containers[driver].image", "has a space at an end"},
+		"PoolsOverlap":        {"  nodes: [{name: a, pod: {nodeSelector: {disk: fast}}}, {name: b}]", "spec.nodes[1]", "may select the same nodes as spec.nodes[0]"},
+		"Directive":           {"  pod: {labels: {$patch: replace}}", "spec.pod.labels.$patch", "no directives of patches"},
+		"ItemWithoutName":     {"  pod: {containers: [{image: x}]}", "spec.pod.containers[0]", "has no name"},
+		"MountWithoutPath":    {"  sidecars: {attacher: {container: {volumeMounts: [{name: socket}]}}}", "spec.sidecars.attacher.container.volumeMounts[0]", "has no mountPath"},
+		"RenamedDriver":       {"  driver: {image: a/b:v1, container: {name: plugin}}", "spec.driver.container.name", "finds the container by its own name"},
+		"RemovedDriver":       {"  controller: {pod: {remove: ['containers[driver]']}}", "spec.controller.pod.remove", "it is the driver"},
+		"TwoOfOneName":        {"  pod: {initContainers: [{name: driver, image: x}]}", "spec.controller.pod.containers[driver]", "two containers of that name"},
+		"OtherOwner":          {"  pod: {labels: {csi-operator.io/deployment: other}}", "spec.controller.pod.labels[csi-operator.io/deployment]", "is the operator's own"},
+		"AgainstTheSelector":  {"  controller: {selectorLabels: {app: a}, pod: {labels: {app: b}}}", "spec.controller.pod.labels[app]", `must be "a" as in selectorLabels`},
+		"TwoVolumesOfOneName": {"  nodes: [{name: a, kubeletMounts: [{path: a/b}, {path: a-b}]}]", "spec.nodes[0].pod.volumes[a-b]", "two volumes of that name"},
+		"TwoMountsOfOnePath":  {"  nodes: [{name: a, socket: {mountPath: /registration}}]", "spec.nodes[0].pod.containers[node-driver-registrar].volumeMounts[/registration]", "two volumes are mounted there"},
+		"OnePortForTwo":       {"  controller: {sidecars: {attacher: {extraArgs: ['--http-endpoint=:9809']}}}", "spec.controller.sidecars.attacher.extraArgs", "csi-provisioner listens at port 9809 already"},
+		"ArgsInAPod":          {"  pod: {containers: [{name: csi-attacher, args: [--v=9]}]}", "spec.controller.pod.containers[csi-attacher].args", "use extraArgs and remove"},
+		"NoPodForIt":          {"  controller: {disabled: true}\n  sidecars: {provisioner: {enabled: true}}", "spec.sidecars.provisioner.enabled", "there is no pod for it"},
+		"NotBesideNodes":      {"  nodes: [{name: a, sidecars: {attacher: {enabled: true}}}]", "spec.nodes[0].sidecars.attacher.enabled", "csi-attacher runs beside the controller service"},
+		"NobodyAttaches":      {"  capabilities: [Controller/CREATE_DELETE_VOLUME]\n  csiDriver: {attachRequired: true}", "spec.csiDriver.attachRequired", "needs an attacher"},
+		"NobodyPublishes":     {"  capabilities: [Controller/CREATE_DELETE_VOLUME, Controller/GET_CAPACITY]\n  storageCapacity: true\n  sidecars: {provisioner: {enabled: false}}", "spec.storageCapacity", "needs a provisioner"},
+		"OnePortOfTheNodes": {"  pod: {hostNetwork: true}\n  sidecars: {livenessProbe: {extraArgs: ['--http-endpoint=localhost:29652']}}",
+			"spec.nodes[0]", "livenessprobe would take port 29652 of the nodes, which livenessprobe of controller has"},
+		"SurgeOfASinglePod": {"  layout: SinglePod\n  controller: {strategy: {maxSurge: 1}}", "spec.controller.strategy.maxSurge", "is impossible with layout SinglePod"},
+		"NoPodReplaced":     {"  controller: {strategy: {maxUnavailable: 0}}", "spec.controller.strategy.maxUnavailable", "0 lets no pod be replaced"},
+		"RuleOfNothing":     {"  rbac: {node: [{verbs: [get]}]}", "spec.rbac.node[0]", "grants nothing"},
+		"NoTime":            {"  sidecars: {attacher: {timeout: 0s}}", "spec.sidecars.attacher.timeout", "give more than 0s"},
+		"ShortLease":        {"  sidecars: {attacher: {leaderElection: {leaseDuration: 5s}}}", "spec.sidecars.attacher.leaderElection", "leaseDuration 5s, renewDeadline 10s and retryPeriod 5s must each be longer"},
+		"ShortRenewal":      {"  sidecars: {attacher: {leaderElection: {retryPeriod: 9s}}}", "spec.sidecars.attacher.leaderElection", "the last by a fifth"},
+		"SidecarsSocket":    {"  sidecars: {attacher: {socketMountPath: 'a:b'}}", "spec.sidecars.attacher.socketMountPath", "must be an absolute path"},
+		"SocketInTheRoot":   {"  nodes: [{name: a, socket: {dir: .}}]", "spec.nodes[0].socket.dir", "must be an absolute path"},
+		"BundledFields":     {"  bundled: {mode: Shared, path: /srv/pool}", "spec.bundled", "leave it out for source Custom"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -192,6 +218,18 @@ func TestValidCustom(t *testing.T) {
 			}, true},
 		"VersionOfATag": {"  sidecars: {attacher: {image: 'mirror.example.com/a:v4.8.0-vendor.3', extraArgs: [--max-entries=3]}}",
 			func(_ *testing.T, spec corev1.PodSpec, _ corev1.Container) any { return spec.Containers[2].Image }, "mirror.example.com/a:v4.8.0-vendor.3"},
+		"EnvironmentOfFlags": {"  capabilities: [Controller/CREATE_DELETE_VOLUME]\n  controller: {sidecars: {provisioner: {extraArgs: [--enable-capacity]}}}",
+			func(_ *testing.T, spec corev1.PodSpec, _ corev1.Container) any { return len(spec.Containers[1].Env) }, 3},
+		"DriverThatAttachesItself": {"  csiDriver: {attachRequired: true}\n  sidecars: {attacher: {enabled: false}}",
+			func(_ *testing.T, spec corev1.PodSpec, _ corev1.Container) any { return names(spec) }, []string{"driver", "csi-provisioner", "livenessprobe"}},
+		"SinglePodsApart": {"  layout: SinglePod",
+			func(_ *testing.T, spec corev1.PodSpec, _ corev1.Container) any {
+				return len(spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution)
+			}, 1},
+		"LongAndReservedVolumeNames": {"  controller: {kubeletMounts: [{path: socket}, {path: " + strings.Repeat("a", 100) + "}]}",
+			func(_ *testing.T, spec corev1.PodSpec, _ corev1.Container) any {
+				return []string{spec.Volumes[1].Name, spec.Volumes[2].Name}
+			}, []string{"kubelet-" + digest("socket")[:5], "kubelet-" + digest(strings.Repeat("a", 100))[:5]}},
 		"SidecarsByCapability": {"  capabilities: [Controller/CREATE_DELETE_VOLUME, Controller/CREATE_DELETE_SNAPSHOT, Node/EXPAND_VOLUME]",
 			func(_ *testing.T, spec corev1.PodSpec, _ corev1.Container) any { return names(spec) },
 			[]string{"driver", "csi-provisioner", "csi-resizer", "csi-snapshotter", "livenessprobe"}},
@@ -281,8 +319,11 @@ func TestHostPorts(t *testing.T) {
 		t.Errorf("-want, +got:\n%s", diff)
 	}
 	for _, driver := range driverNames() {
-		if p := hostPort(driver, "node", 7); p < 22000 || p > 29999 {
-			t.Errorf("%s: port %d is out of range", driver, p)
+		for at := range 8 {
+			mine, theirs := hostPort(driver, "controller", at), hostPort(driver, "node", at)
+			if mine < 22000 || theirs > 29999 || theirs-mine != 8 {
+				t.Errorf("%s: ports %d and %d", driver, mine, theirs)
+			}
 		}
 	}
 }

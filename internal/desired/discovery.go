@@ -105,7 +105,7 @@ func (in *inputs) inspector(p part) corev1.Container {
 	address := join(p.os, p.socket.mountPath, p.socket.file)
 	return container(sidecar.InspectorContainer, cmp.Or(in.config.Inspector, sidecar.InspectorImage),
 		args(sidecar.InspectorArgs(address, answerName(in.driver), in.discovery.Key)...),
-		env(podField("POD_NAMESPACE", "metadata.namespace")),
+		env(sidecar.PodField("POD_NAMESPACE", "metadata.namespace")),
 		resources(corev1.ResourceRequirements{Requests: corev1.ResourceList{
 			corev1.ResourceCPU: resource.MustParse("5m"), corev1.ResourceMemory: resource.MustParse("16Mi"),
 		}}),

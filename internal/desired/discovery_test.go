@@ -174,3 +174,36 @@ func TestInspectorIsTheOneOfTheCatalogue(t *testing.T) {
 		t.Error("the key is longer than the inspector takes")
 	}
 }
+
+// TestWishesOfADriverThatIsAsked are told, and refused only where they are wrong.
+func TestWishesOfADriverThatIsAsked(t *testing.T) {
+	d := asked(t, "  storageCapacity: true\n  csiDriver: {attachRequired: true}")
+	key := answered(t, d, nil).Discovery.Key
+	set := answered(t, d, &Answer{Key: key, Capabilities: []string{sidecar.CreateVolume}})
+	if got := set.Discovery.Lacking; len(got) != 2 || got[0] != "storageCapacity needs Controller/GET_CAPACITY" {
+		t.Errorf("lacking: %q", got)
+	}
+	for _, o := range set.Objects {
+		if spec, ok := o.Intent.Object["spec"].(map[string]any); ok && o.Intent.GetKind() == "CSIDriver" && spec["storageCapacity"] != false {
+			t.Errorf("storageCapacity is %v, and nobody publishes it", spec["storageCapacity"])
+		}
+	}
+}
+
+// TestGroupSnapshots need a gate in the version that runs, where driver and cluster have
+// them.
+func TestGroupSnapshots(t *testing.T) {
+	d := customOf(t, "  capabilities: [Controller/CREATE_DELETE_SNAPSHOT, GroupController/CREATE_DELETE_GET_VOLUME_GROUP_SNAPSHOT]")
+	for served, want := range map[bool]bool{true: true, false: false} {
+		f := facts()
+		f.Served.GroupSnapshots = served
+		set, err := Render(d, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		args := podTemplates(t, set)[0].Spec.Containers[1].Args
+		if got := slices.Contains(args, "--feature-gates=CSIVolumeGroupSnapshot=true"); got != want {
+			t.Errorf("served %t: the gate is on %t: %q", served, got, args)
+		}
+	}
+}

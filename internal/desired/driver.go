@@ -56,9 +56,15 @@ func (in *inputs) driverContainer(p part) (corev1.Container, error) {
 		return corev1.Container{}, err
 	}
 	first.anywhere = true
+	if in.bundled && (first.fragment["args"] != nil || first.fragment["command"] != nil) {
+		return corev1.Container{}, invalid("spec.driver.container", "args and command are decided by the bundled driver itself; leave them out")
+	}
 	last, err := readLayer(p.field+".driver", own.Remove, own.Container)
 	if err != nil {
 		return corev1.Container{}, err
+	}
+	if in.bundled && (last.fragment["args"] != nil || last.fragment["command"] != nil) {
+		return corev1.Container{}, invalid(p.field+".driver.container", "args and command are decided by the bundled driver itself; leave them out")
 	}
 	return layered(c, []layer{first, last}, in.found)
 }
@@ -106,9 +112,9 @@ func (in *inputs) injected(p part) containerEdit {
 	}
 	return env(
 		corev1.EnvVar{Name: "CSI_ENDPOINT", Value: endpointIn(p.os, p.socket.mountPath, p.socket.file)},
-		podField("KUBE_NODE_NAME", "spec.nodeName"),
-		podField("POD_NAME", "metadata.name"),
-		podField("POD_NAMESPACE", "metadata.namespace"),
+		sidecar.PodField("KUBE_NODE_NAME", "spec.nodeName"),
+		sidecar.PodField("POD_NAME", "metadata.name"),
+		sidecar.PodField("POD_NAMESPACE", "metadata.namespace"),
 	)
 }
 
@@ -209,13 +215,4 @@ func kubeletMount(p part, below string) corev1.VolumeMount {
 		m.MountPropagation = new(corev1.MountPropagationBidirectional)
 	}
 	return m
-}
-
-func podField(name, path string) corev1.EnvVar {
-	return corev1.EnvVar{
-		Name: name,
-		ValueFrom: &corev1.EnvVarSource{
-			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path},
-		},
-	}
 }

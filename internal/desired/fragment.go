@@ -28,7 +28,11 @@ type podFragment struct {
 
 // decodeContainer decodes a fragment of a Container; nil for none.
 func decodeContainer(field string, raw *runtime.RawExtension) (tree, error) {
-	return decode(field, raw, &corev1.Container{}, "Container")
+	t, err := decode(field, raw, &corev1.Container{}, "Container")
+	if _, named := t["name"]; named && err == nil {
+		return nil, invalid(field+".name", "is refused: the operator finds the container by its own name; leave it out")
+	}
+	return t, err
 }
 
 // decodePod decodes a fragment of a pod; nil for none.
@@ -56,7 +60,37 @@ func decode(field string, raw *runtime.RawExtension, typed any, kind string) (tr
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(raw.Raw, &t); err != nil {
 		return nil, invalid(field, "is not JSON: %v", err)
 	}
-	return t, nil
+	return t, refuseDirectives(field, t)
+}
+
+// refuseDirectives refuses what a merge would take for an order, or could not place: a
+// fragment says what is to be there, and each element of a list has its key.
+func refuseDirectives(field string, t tree) error {
+	for _, name := range slices.Sorted(maps.Keys(t)) {
+		at := field + "." + name
+		if strings.HasPrefix(name, "$") {
+			return invalid(at, "is refused: a fragment holds fields, no directives of patches; use remove")
+		}
+		if below, ok := t[name].(tree); ok {
+			if err := refuseDirectives(at, below); err != nil {
+				return err
+			}
+		}
+		for i, item := range itemsOf(t[name]) {
+			below, ok := item.(tree)
+			if !ok {
+				continue
+			}
+			element := fmt.Sprintf("%s[%d]", at, i)
+			if key := mergeKey(name); key != "" && below[key] == nil {
+				return invalid(element, "has no %s, by which it is told from others", key)
+			}
+			if err := refuseDirectives(element, below); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // refuseNull refuses the null that kubectl apply, merge patches and Helm drop

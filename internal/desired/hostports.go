@@ -13,19 +13,23 @@ import (
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 )
 
-// Pods in the network of the node need ports that nobody else has there. Each part has a
-// slot of its own, chosen by a hash, below those that Kubernetes and Linux hand out.
+// Pods in the network of the node need ports that nobody else has there. Each driver
+// has a slot of its own, chosen by a hash, below those that Kubernetes and Linux hand out:
+// one half for the controller, one for the node pools, which never share a node.
 const (
 	firstHostPort = 22000
-	hostPortSlots = 1000
-	portsPerSlot  = 8
+	hostPortSlots = 500
+	portsPerPart  = 8
 )
 
 // hostPort is the port of the sidecar at a place of the catalogue.
 func hostPort(driver, component string, at int) int32 {
-	sum := sha256.Sum256([]byte(driver + "/" + component))
-	slot := binary.BigEndian.Uint32(sum[:4]) % hostPortSlots
-	return firstHostPort + int32(slot)*portsPerSlot + int32(at) //nolint:gosec // all three are small
+	sum := sha256.Sum256([]byte(driver))
+	part := 2 * (binary.BigEndian.Uint32(sum[:4]) % hostPortSlots)
+	if component != v1alpha1.ComponentController {
+		part++
+	}
+	return firstHostPort + int32(part)*portsPerPart + int32(at) //nolint:gosec // all three are small
 }
 
 // ports are those that a part's pods take on their nodes.

@@ -66,6 +66,12 @@ func read(d *v1alpha1.CSIDriverDeployment, f Facts) (inputs, error) {
 	if !in.bundled {
 		in.capabilities = sidecar.NewCapabilities(in.discovery.Capabilities...)
 	}
+	if in.capacity && in.known() && !in.capabilities[sidecar.GetCapacity] {
+		in.capacity = false
+		if err := in.unable("spec.storageCapacity", "storageCapacity", sidecar.GetCapacity); err != nil {
+			return inputs{}, err
+		}
+	}
 	if in.classes, err = readClasses(d); err != nil {
 		return inputs{}, err
 	}
@@ -106,6 +112,12 @@ func (in *inputs) readParts() error {
 		return nil
 	}
 	if err := in.found.unfound(); err != nil {
+		return err
+	}
+	if err := checkWishes(in); err != nil {
+		return err
+	}
+	if err := checkPorts(in.parts); err != nil {
 		return err
 	}
 	return checkPools(in.parts)

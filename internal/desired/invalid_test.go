@@ -113,6 +113,24 @@ func TestInvalid(t *testing.T) {
 			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Nodes = []v1alpha1.NodePool{{Name: "controller"}} },
 			field: "spec.nodes[0].name", message: `and not "controller"`,
 		},
+		"BundledWithoutAttacher": {
+			edit: func(d *v1alpha1.CSIDriverDeployment) {
+				d.Spec.Sidecars.Attacher = &v1alpha1.SidecarSpec{Enabled: new(false)}
+			},
+			field: "spec.sidecars.attacher.enabled", message: "is decided by the bundled driver",
+		},
+		"BundledArgsByFragment": {
+			edit: func(d *v1alpha1.CSIDriverDeployment) {
+				d.Spec.Controller.Driver.Container = &runtime.RawExtension{Raw: []byte(`{"args":["-x"]}`)}
+			},
+			field: "spec.controller.driver.container", message: "args and command are decided by the bundled driver",
+		},
+		"BundledMounts": {
+			edit: func(d *v1alpha1.CSIDriverDeployment) {
+				d.Spec.Nodes = []v1alpha1.NodePool{{Name: "node", KubeletMounts: []v1alpha1.KubeletMount{}}}
+			},
+			field: "spec.nodes[0].kubeletMounts", message: "is decided by the bundled driver",
+		},
 		"ParameterUnknown": {
 			edit:  class(map[string]string{"replicas": "3", "zone": "a"}),
 			field: "spec.storageClasses[1].parameters[replicas]", message: "it takes csi.storage.k8s.io/fstype (ext4 or xfs)",

@@ -84,7 +84,11 @@ func (l layer) apply(t tree, schema any, f found) (tree, error) {
 	if l.fragment == nil {
 		return t, nil
 	}
-	return merge(t, l.fragment, schema)
+	merged, err := merge(t, l.fragment, schema)
+	if err != nil {
+		return nil, invalid(l.field, "cannot be merged: %v", err)
+	}
+	return merged, nil
 }
 
 // unfound is an *InvalidError for the first removal that applied to none.

@@ -47,10 +47,14 @@ func NamesOf(driver string) Names {
 }
 
 func stem(driver string) string {
-	sum := sha256.Sum256([]byte(driver))
 	label := strings.ReplaceAll(driver, ".", "-")
 	label = strings.Trim(label[:min(len(label), stemLabel)], "-")
-	return label + "-" + hex.EncodeToString(sum[:])[:stemHash]
+	return label + "-" + digest(driver)[:stemHash]
+}
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
 }
 
 // Namespace is where the pods of d are: what the spec says, else what status

@@ -5,6 +5,7 @@ package desired
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,11 +25,19 @@ const (
 
 // kubeletVolume is the name of the volume of a directory of the kubelet.
 func kubeletVolume(below string) string {
-	if below == "" {
+	name := strings.Trim(strings.ToLower(strings.NewReplacer("/", "-", "_", "-", ".", "-").Replace(below)), "-")
+	switch {
+	case name == "":
 		return "kubelet"
+	case len(name) > maxVolumeName || slices.Contains([]string{volumeSocket, volumePool, volumeDevices, sidecar.VolumeRegistration}, name):
+		return "kubelet-" + digest(below)[:stemHash]
+	default:
+		return name
 	}
-	return strings.Trim(strings.ToLower(strings.NewReplacer("/", "-", "_", "-", ".", "-").Replace(below)), "-")
 }
+
+// maxVolumeName is the limit of Kubernetes.
+const maxVolumeName = 63
 
 // podEdit sets one thing of a pod.
 type podEdit func(*corev1.PodTemplateSpec)
@@ -54,7 +63,7 @@ func (in *inputs) renderPod(p part) (corev1.PodTemplateSpec, error) {
 	if err := in.images.moveAll(&t.Spec); err != nil {
 		return t, err
 	}
-	return t, checkPod(p, t)
+	return t, checkPod(in.driver, p, t)
 }
 
 // template is what all pods have in common, then edits.
@@ -96,7 +105,7 @@ func (in *inputs) podDefaults(p part) []podEdit {
 	edits := []podEdit{
 		priorityClass("system-cluster-critical"),
 		tolerate(corev1.Toleration{Key: "CriticalAddonsOnly", Operator: corev1.TolerationOpExists}),
-		spreadOverNodes(in.selectorOf(p), p.hostNetwork),
+		spreadOverNodes(in.selectorOf(p), p.hostNetwork || p.serve(sidecar.Node)),
 	}
 	if in.bundled {
 		// Sidecars reach the driver's socket by their group.
@@ -217,8 +226,9 @@ func tolerate(toleration corev1.Toleration) podEdit {
 }
 
 // spreadOverNodes keeps pods of one component on different nodes where there
-// are enough; always where they must: in the network of the node two would want the same
-// ports, and take each other for the leader, since both are called like the node.
+// are enough; always where they must: two that serve one node want the same socket, and
+// two in its network the same ports, and take each other for the leader, since both are
+// called like the node.
 func spreadOverNodes(selector *metav1.LabelSelector, must bool) podEdit {
 	apart := corev1.PodAffinityTerm{LabelSelector: selector, TopologyKey: corev1.LabelHostname}
 	terms := &corev1.PodAntiAffinity{

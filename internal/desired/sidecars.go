@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	imageref "github.com/distribution/reference"
 	corev1 "k8s.io/api/core/v1"
@@ -158,6 +159,9 @@ func (in *inputs) configure(s sidecar.Sidecar, p part, sources []source) (runnin
 			return r, err
 		}
 	}
+	if err := r.check(p.os, sources); err != nil {
+		return r, err
+	}
 	r.settings.Address = join(p.os, r.mountPath, p.socket.file)
 	if p.windows() {
 		r.settings.Address = endpointIn(p.os, r.mountPath, p.socket.file)
@@ -165,7 +169,26 @@ func (in *inputs) configure(s sidecar.Sidecar, p part, sources []source) (runnin
 	if err := r.identify(); err != nil {
 		return r, err
 	}
-	return r, r.checkGates(sources)
+	if err := r.checkGates(sources); err != nil {
+		return r, err
+	}
+	in.lookForGroups(&r)
+	return r, nil
+}
+
+// lookForGroups turns on group snapshots where the driver and the cluster have them, and
+// the spec does not say otherwise.
+func (in *inputs) lookForGroups(r *runningSidecar) {
+	const gate = sidecar.GroupSnapshotGate
+	_, given := r.settings.Gates[gate]
+	known, all := r.TakesGate(r.version, gate)
+	if given || !known || len(all) == 0 || r.Role != sidecar.Snapshotter || !in.served.GroupSnapshots || !in.capabilities[sidecar.GroupSnapshot] {
+		return
+	}
+	if r.settings.Gates == nil {
+		r.settings.Gates = map[string]bool{}
+	}
+	r.settings.Gates[gate] = true
 }
 
 // defaultLogLevel is --v where nobody wants another.
@@ -216,6 +239,43 @@ func (r *runningSidecar) addLayers(from source, field string) error {
 	own.flags, own.anywhere = from.spec.ExtraArgs, from.shared
 	r.layers = append(r.layers, shared, own)
 	return err
+}
+
+// Durations of an election where nobody says otherwise, as the sidecars have them.
+const (
+	leaseDuration = 15 * time.Second
+	renewDeadline = 10 * time.Second
+	retryPeriod   = 5 * time.Second
+)
+
+// check refuses what a sidecar would end over, or could never do.
+func (r *runningSidecar) check(os corev1.OSName, sources []source) error {
+	lease, renew, retry := leaseDuration, renewDeadline, retryPeriod
+	for _, s := range sources {
+		field, spec := s.of(r.Role), s.spec
+		if t := spec.Timeout; t != nil && t.Duration <= 0 {
+			return invalid(field+".timeout", "%s lets no call end well; give more than 0s", t.Duration)
+		}
+		if err := checkAbsolute(field+".socketMountPath", os, spec.SocketMountPath); err != nil {
+			return err
+		}
+		e := spec.LeaderElection
+		lease, renew, retry = orDuration(e.LeaseDuration, lease), orDuration(e.RenewDeadline, renew), orDuration(e.RetryPeriod, retry)
+		if e.Enabled == nil && e.LeaseDuration == nil && e.RenewDeadline == nil && e.RetryPeriod == nil {
+			continue
+		}
+		if lease <= renew || renew <= retry+retry/5 || retry <= 0 {
+			return invalid(field+".leaderElection", "leaseDuration %s, renewDeadline %s and retryPeriod %s must each be longer than the next, the last by a fifth, or %s ends at once", lease, renew, retry, r.Name)
+		}
+	}
+	return nil
+}
+
+func orDuration(given *metav1.Duration, otherwise time.Duration) time.Duration {
+	if given == nil {
+		return otherwise
+	}
+	return given.Duration
 }
 
 func duration(d *metav1.Duration) string {

@@ -4,7 +4,6 @@
 package sidecar
 
 import (
-	"maps"
 	"slices"
 	"strings"
 )
@@ -81,6 +80,3 @@ func NewCapabilities(names ...string) Capabilities {
 func (c Capabilities) Any(names ...string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return c[n] })
 }
-
-// Sorted are the names in order.
-func (c Capabilities) Sorted() []string { return slices.Sorted(maps.Keys(c)) }

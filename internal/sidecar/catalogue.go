@@ -97,9 +97,6 @@ func Catalogue() []Sidecar {
 // RunsBeside tells whether a sidecar may run beside a service.
 func (s Sidecar) RunsBeside(p Placement) bool { return slices.Contains(s.Placements, p) }
 
-// Image is the reference of the container image.
-func (s Sidecar) Image() string { return s.Repository + ":" + s.Version }
-
 // DefaultResources are what a sidecar asks for where the spec says nothing. A
 // limit is left out on purpose: what a sidecar caches grows with the cluster,
 // and one that is killed for it stops all provisioning.

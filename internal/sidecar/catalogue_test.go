@@ -118,7 +118,7 @@ func TestArgsOfWishes(t *testing.T) {
 				t.Errorf("-want, +got:\n%s", diff)
 			}
 			var env []string
-			for _, v := range tc.sidecar.Env(set) {
+			for _, v := range tc.sidecar.Env(tc.sidecar.Args(set)) {
 				env = append(env, v.Name)
 			}
 			if diff := cmp.Diff(tc.env, env); diff != "" {
@@ -311,8 +311,8 @@ func TestEntriesAreWhole(t *testing.T) {
 			t.Errorf("%q is taken or no name of a container: %v", s.Name, problems)
 		}
 		names[s.Name] = true
-		if !release.MatchString(s.Version) || s.Image() != s.Repository+":"+s.Version {
-			t.Errorf("%s: image %q is not pinned to a release", s.Name, s.Image())
+		if !release.MatchString(s.Version) || !strings.HasPrefix(s.Repository, "registry.k8s.io/sig-storage/") {
+			t.Errorf("%s: image %s:%s is not pinned to a release", s.Name, s.Repository, s.Version)
 		}
 		if len(s.Placements) == 0 {
 			t.Errorf("%s runs nowhere", s.Name)
@@ -485,12 +485,12 @@ func TestCatalogueIsFresh(t *testing.T) {
 		for _, r := range s.Rules(everything()) {
 			r.Verbs[0] = "*"
 		}
-		for _, v := range s.Env(settings(s)) {
+		for _, v := range s.Env(s.Args(settings(s))) {
 			v.ValueFrom.FieldRef.FieldPath = "scribble"
 		}
 		s.Args(settings(s))[0] = "scribble"
 		fresh := Catalogue()[i]
-		text := fmt.Sprint(fresh.Placements, fresh.Mounts, fresh.Rules(everything()), fresh.Env(settings(s)), fresh.Args(settings(s)))
+		text := fmt.Sprint(fresh.Placements, fresh.Mounts, fresh.Rules(everything()), fresh.Env(fresh.Args(settings(s))), fresh.Args(settings(s)))
 		if strings.Contains(text, "scribble") || strings.Contains(text, "*") {
 			t.Errorf("%s: catalogues share values: %s", s.Name, text)
 		}

@@ -18,13 +18,7 @@ type Use struct {
 }
 
 // on tells whether a boolean flag is set, or is unless it is denied.
-func (u Use) on(flag string, unasked bool) bool {
-	value, given := Flag(u.Args, flag)
-	if !given {
-		return unasked
-	}
-	return value != "false"
-}
+func (u Use) on(flag string, unasked bool) bool { return on(u.Args, flag, unasked) }
 
 // allow is a rule for one resource.
 func allow(group, resource string, verbs ...string) rbacv1.PolicyRule {

@@ -36,10 +36,10 @@ type Settings struct {
 	PerNode bool
 	// Capacity publishes CSIStorageCapacity objects, which a Deployment or a
 	// StatefulSet or DaemonSet owns.
-	Capacity       bool
-	OwnedBy        string
-	DefaultFSType  string
-	GroupSnapshots bool
+	Capacity bool
+	OwnedBy  string
+	// DefaultFSType is the file system of claims whose class names none.
+	DefaultFSType string
 }
 
 // Args are the whole command line of a sidecar.
@@ -106,22 +106,33 @@ const (
 	nodeName     = "NODE_NAME"
 )
 
-// Env is what a sidecar of these flags reads.
-func (s Sidecar) Env(set Settings) []corev1.EnvVar {
+// Env is what a sidecar of this command line reads: what it refers to, and what it would
+// end without.
+func (s Sidecar) Env(args []string) []corev1.EnvVar {
 	var list []corev1.EnvVar
-	if s.Lease != nil && !set.Alone && !set.PerNode {
-		list = append(list, podField(podNamespace, "metadata.namespace"))
+	if strings.Contains(strings.Join(args, " "), "$("+podNamespace+")") {
+		list = append(list, PodField(podNamespace, "metadata.namespace"))
 	}
-	if s.Role == Provisioner && set.Capacity {
-		list = append(list, podField(namespace, "metadata.namespace"), podField(podName, "metadata.name"))
+	if on(args, "enable-capacity", false) {
+		list = append(list, PodField(namespace, "metadata.namespace"), PodField(podName, "metadata.name"))
 	}
-	if set.PerNode {
-		list = append(list, podField(nodeName, "spec.nodeName"))
+	if on(args, "node-deployment", false) {
+		list = append(list, PodField(nodeName, "spec.nodeName"))
 	}
 	return list
 }
 
-func podField(name, path string) corev1.EnvVar {
+// on tells whether a boolean flag is set, or is unless it is denied.
+func on(args []string, flag string, unasked bool) bool {
+	value, given := Flag(args, flag)
+	if !given {
+		return unasked
+	}
+	return value != "false"
+}
+
+// PodField is a variable with a field of the pod.
+func PodField(name, path string) corev1.EnvVar {
 	return corev1.EnvVar{
 		Name: name,
 		ValueFrom: &corev1.EnvVarSource{

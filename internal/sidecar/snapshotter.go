@@ -57,3 +57,8 @@ func snapshotterRules(u Use) []rbacv1.PolicyRule {
 		readSecrets(u),
 	)
 }
+
+// GroupSnapshotGate has csi-snapshotter look for the kinds of group snapshots, which it does
+// once, at its start. Not every version that knows the gate has it on by itself, and a
+// change of it starts the sidecar anew when the kinds come.
+const GroupSnapshotGate = "CSIVolumeGroupSnapshot"
