@@ -12,8 +12,10 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
@@ -51,22 +53,24 @@ func readAnswer(text string) answer {
 }
 
 // usable tells whether sidecars can be chosen by an answer: it is of the driver that the
-// spec names. CSI knows no driver without a name.
-func (a answer) usable(driver string) bool { return a.Driver == driver }
+// spec names, and says something. CSI knows no driver without a name.
+func (a answer) usable(driver string) bool {
+	return a.Driver == driver && (a.Problem == "" || len(a.Capabilities) > 0)
+}
 
 // answerOf reads, from the cache, what the inspector of a driver wrote; false for nothing.
 func (r *Reconciler) answerOf(ctx context.Context, d *v1alpha1.CSIDriverDeployment) (answer, bool, error) {
-	maps, err := r.labelled(ctx, d.Name, corev1.SchemeGroupVersion.WithKind("ConfigMap"))
-	if err != nil {
+	m := bare(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
+	key := client.ObjectKey{Namespace: desired.Namespace(d, r.facts), Name: desired.AnswerName(d.Name)}
+	there, err := get(ctx, r.cache, key, m)
+	if err != nil || !there || m.GetLabels()[v1alpha1.LabelDeployment] != d.Name {
 		return answer{}, false, err
 	}
-	for i := range maps {
-		text, found, err := unstructured.NestedString(maps[i].Object, "data", sidecar.InspectorAnswer)
-		if err == nil && found && maps[i].GetNamespace() == desired.Namespace(d, r.facts) {
-			return readAnswer(text), true, nil
-		}
+	text, found, err := unstructured.NestedString(m.Object, "data", sidecar.InspectorAnswer)
+	if err != nil || !found {
+		return answer{}, false, nil //nolint:nilerr // others may have written anything there
 	}
-	return answer{}, false, nil
+	return readAnswer(text), true, nil
 }
 
 // factsOf are the operator's facts and what is known of one driver.
@@ -80,7 +84,10 @@ func (r *Reconciler) factsOf(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 	if err != nil {
 		return facts, said, err
 	}
-	facts.Answer = &desired.Answer{Key: said.Key, Last: d.Status.Driver.Capabilities}
+	facts.Answer = &desired.Answer{Key: said.Key}
+	if facts.Answer.Last, err = r.lastKnown(ctx, d); err != nil {
+		return facts, said, err
+	}
 	if found && said.usable(d.Name) {
 		facts.Answer.Capabilities = nonNil(said.Capabilities)
 	}
@@ -105,22 +112,61 @@ func (r *Reconciler) rolledOut(ctx context.Context, d *v1alpha1.CSIDriverDeploym
 	return health.ControllerSettled(o), nil
 }
 
-// keepDiscovery writes into the status by which capabilities the sidecars are chosen.
-// What a driver said before the spec took over stays as long as the driver is the same,
-// to be compared.
-func keepDiscovery(d *v1alpha1.CSIDriverDeployment, found desired.Discovery, said answer) {
-	s := &d.Status.Driver
-	switch {
-	case d.Spec.Source != v1alpha1.SourceCustom || !found.Asked && s.CapabilitiesKey != found.Key:
-		s.Capabilities, s.CapabilitiesKey = nil, ""
-	case found.Asked && found.Capabilities != nil:
-		s.Capabilities = found.Capabilities
-		if said.Key == found.Key && said.usable(d.Name) {
-			s.CapabilitiesKey = said.Key
+// lastKnown are the capabilities by which the sidecars run now; nil if the driver was never
+// installed. Where the status is lost, as after a restore, the sidecars tell.
+func (r *Reconciler) lastKnown(ctx context.Context, d *v1alpha1.CSIDriverDeployment) ([]string, error) {
+	if d.Status.Driver.Capabilities != nil {
+		return d.Status.Driver.Capabilities, nil
+	}
+	drivers, err := r.labelled(ctx, d.Name, storagev1.SchemeGroupVersion.WithKind("CSIDriver"))
+	if err != nil || len(drivers) == 0 {
+		return nil, err
+	}
+	last := []string{}
+	for _, kind := range desired.KindsNamed("Deployment", "StatefulSet") {
+		workloads, err := r.labelled(ctx, d.Name, kind)
+		if err != nil {
+			return nil, err
+		}
+		for i := range workloads {
+			last = append(last, sidecar.Implied(containerNames(&workloads[i]))...)
 		}
 	}
-	if found.Asked && said.usable(d.Name) {
-		s.Version = health.Cut(said.Version)
+	return last, nil
+}
+
+// containerNames are those of a workload's pods.
+func containerNames(workload *unstructured.Unstructured) (names []string) {
+	containers, _, _ := unstructured.NestedSlice(workload.Object, "spec", "template", "spec", "containers")
+	for _, c := range containers {
+		if fields, ok := c.(map[string]any); ok {
+			name, _ := fields["name"].(string)
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// keepDiscovery writes into the status by which capabilities the sidecars are chosen, and
+// what the driver said as long as it is the same, to be compared with the spec.
+func keepDiscovery(d *v1alpha1.CSIDriverDeployment, found desired.Discovery, said answer) {
+	s := &d.Status.Driver
+	if d.Spec.Source != v1alpha1.SourceCustom {
+		s.Capabilities, s.Reported, s.CapabilitiesKey = nil, nil, ""
+		return
+	}
+	if found.Capabilities != nil {
+		s.Capabilities = found.Capabilities
+	}
+	if s.CapabilitiesKey != found.Key {
+		s.Reported, s.CapabilitiesKey = nil, ""
+	}
+	if !found.Asked || !said.usable(d.Name) {
+		return
+	}
+	s.Version = health.Cut(said.Version)
+	if said.Key == found.Key {
+		s.Reported, s.CapabilitiesKey = nonNil(said.Capabilities), said.Key
 	}
 }
 
@@ -175,7 +221,7 @@ func declaredMismatch(d *v1alpha1.CSIDriverDeployment, found desired.Discovery) 
 		}
 		return rest
 	}
-	missing, invented := without(s.Capabilities, found.Capabilities), without(found.Capabilities, s.Capabilities)
+	missing, invented := without(s.Reported, found.Capabilities), without(found.Capabilities, s.Reported)
 	if len(missing)+len(invented) == 0 {
 		return "", ""
 	}

@@ -100,6 +100,7 @@ func TestDiscovery(t *testing.T) {
 	wantStatus := v1alpha1.DriverStatus{
 		Name: d.Name, Image: "registry.example.com/driver:v1", Version: "v1.2.3",
 		Capabilities: []string{sidecar.CreateVolume, sidecar.ControllerService}, CapabilitiesKey: key,
+		Reported: []string{sidecar.CreateVolume, sidecar.ControllerService},
 	}
 	if diff := cmp.Diff(wantStatus, now); diff != "" {
 		t.Errorf("status.driver: -want, +got:\n%s", diff)
@@ -142,6 +143,54 @@ func TestDiscovery(t *testing.T) {
 	}
 	awaitContainers(t, d, "driver", "csi-resizer", "livenessprobe")
 	awaitKinds(t, d, "ServiceAccount", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "CSIDriver", "Deployment", "DaemonSet", "PodDisruptionBudget")
+
+	// And back: what is installed stays until the driver has said something.
+	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) { s.Capabilities = nil })
+	awaitContainers(t, d, "driver", "csi-resizer", "livenessprobe", "csi-inspector")
+	awaitKinds(t, d, "ServiceAccount", "ServiceAccount", "ConfigMap", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "CSIDriver", "Deployment", "DaemonSet", "PodDisruptionBudget")
+}
+
+// TestLostStatus, as after a restore: what runs tells what the driver can do.
+func TestLostStatus(t *testing.T) {
+	t.Parallel()
+	d := installed(t, unknown, func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Capabilities = []string{sidecar.CreateVolume} })
+	before := kindsOf(t, d)
+	lost := refresh(t, d)
+	lost.Status = v1alpha1.CSIDriverDeploymentStatus{}
+	updateStatus(t, lost)
+	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) { s.Capabilities = nil })
+	awaitContainers(t, d, "driver", "csi-provisioner", "livenessprobe", "csi-inspector")
+	awaitCalm(t, cluster.operator, d)
+	for _, kind := range before {
+		if !slices.Contains(kindsOf(t, d), kind) {
+			t.Errorf("%s is gone", kind)
+		}
+	}
+}
+
+// TestADriverThatCanDoNothing is known to.
+func TestADriverThatCanDoNothing(t *testing.T) {
+	t.Parallel()
+	d := installed(t, unknown)
+	answers(t, d, fmt.Sprintf(`{"key":%q,"driver":%q,"version":"v1","capabilities":[]}`, keyIn(t, d), d.Name))
+	awaitCondition(t, d, v1alpha1.ConditionCapabilitiesMatch, metav1.ConditionTrue, v1alpha1.ReasonKnown)
+	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) { s.Driver.Image = "registry.example.com/driver:v2" })
+	awaitCalm(t, cluster.operator, d)
+	if kinds := strings.Join(kindsOf(t, d), " "); !strings.Contains(kinds, "CSIDriver/") || !strings.Contains(kinds, "DaemonSet/") {
+		t.Errorf("what was installed is gone with the next image: %s", kinds)
+	}
+}
+
+// TestAnswersOfOthers: the answer is in the ConfigMap of that name only.
+func TestAnswersOfOthers(t *testing.T) {
+	t.Parallel()
+	d := installed(t, unknown)
+	create(t, &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: "aaa", Namespace: d.Spec.Namespace, Labels: desired.Labels(d.Name, v1alpha1.ComponentController)},
+		Data:       map[string]string{sidecar.InspectorAnswer: answerOfKey(keyIn(t, d), d.Name, sidecar.CreateVolume)},
+	})
+	awaitCalm(t, cluster.operator, d)
+	awaitCondition(t, d, v1alpha1.ConditionCapabilitiesMatch, metav1.ConditionFalse, v1alpha1.ReasonNotAsked)
 }
 
 // TestBadAnswers are told, and change nothing.

@@ -64,7 +64,8 @@ func (r *Reconciler) plan(ctx context.Context, d *v1alpha1.CSIDriverDeployment, 
 // choose. What left the spec and is not in the cache may have lost its label.
 func (r *Reconciler) liveOf(ctx context.Context, d *v1alpha1.CSIDriverDeployment, set desired.Set) (objects, error) {
 	live := objects{}
-	for _, kind := range r.optional.kinds() {
+	served := desired.KindsServed(set.Served) // as rendered: a kind may come meanwhile
+	for _, kind := range served {
 		labelled, err := r.labelled(ctx, set.Driver, kind)
 		if err != nil {
 			return nil, err
@@ -90,7 +91,6 @@ func (r *Reconciler) liveOf(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 			live[ref] = o
 		}
 	}
-	served := r.optional.kinds()
 	maps.DeleteFunc(unwanted, func(ref plan.Ref, _ plan.Record) bool {
 		// What is of a kind that is not served is wanted perhaps, and comes back with it.
 		return live[ref] != nil || !slices.ContainsFunc(served, func(k schema.GroupVersionKind) bool { return k.Kind == ref.Kind })

@@ -172,10 +172,11 @@ func startOperator(edits ...func(*manager.Options)) (*operator, error) {
 		return nil, err
 	}
 	o.reconciler = newReconciler(mgr, facts)
-	if err := o.reconciler.addTo(mgr); err != nil {
+	ctx, cancel := context.WithCancel(context.Background())
+	if err := o.reconciler.addTo(ctx, mgr); err != nil {
+		cancel()
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	o.client, o.cancel = mgr.GetClient(), cancel
 	go func() { o.done <- mgr.Start(ctx) }()
 	return o, o.awaitCache(ctx)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -36,6 +37,7 @@ import (
 type optional struct {
 	mapper meta.RESTMapper
 	cache  cache.Cache
+	live   client.Reader
 	// watch begins to watch a kind.
 	watch func(kind schema.GroupVersionKind) error
 	// changed wakes drivers when a kind comes or goes.
@@ -47,7 +49,7 @@ type optional struct {
 
 func newOptional(mgr manager.Manager) *optional {
 	return &optional{
-		mapper: mgr.GetRESTMapper(), cache: mgr.GetCache(),
+		mapper: mgr.GetRESTMapper(), cache: mgr.GetCache(), live: mgr.GetAPIReader(),
 		changed: make(chan event.GenericEvent), watched: map[schema.GroupVersionKind]bool{},
 	}
 }
@@ -68,8 +70,9 @@ func (o *optional) served() desired.Served {
 	return desired.ServedOf(func(k schema.GroupVersionKind) bool { return o.watched[k] })
 }
 
-// look begins to watch a kind if the cluster has it, and tells whether that is news.
-func (o *optional) look(kind schema.GroupVersionKind) (news bool, err error) {
+// look begins to watch a kind if the cluster has it, and tells whether that is news. One
+// that cannot be listed is not watched: every read of it would wait for ever.
+func (o *optional) look(ctx context.Context, kind schema.GroupVersionKind) (news bool, err error) {
 	_, err = o.mapper.RESTMapping(kind.GroupKind(), kind.Version)
 	switch {
 	case meta.IsNoMatchError(err):
@@ -77,16 +80,21 @@ func (o *optional) look(kind schema.GroupVersionKind) (news bool, err error) {
 	case err != nil:
 		return false, fmt.Errorf("looking for %s: %w", kind, err)
 	}
-	return o.turn(kind, true, func() error { return o.watch(kind) })
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+	if err := o.live.List(ctx, list, client.Limit(1)); err != nil {
+		return false, fmt.Errorf("listing every %s: %w", kind.Kind, err)
+	}
+	return o.switchTo(kind, true, func() error { return o.watch(kind) })
 }
 
 // lose ends to watch a kind whose CustomResourceDefinition is gone, and tells whether
 // that is news.
 func (o *optional) lose(ctx context.Context, kind schema.GroupVersionKind) (news bool, err error) {
-	return o.turn(kind, false, func() error { return o.cache.RemoveInformer(ctx, bare(kind)) })
+	return o.switchTo(kind, false, func() error { return o.cache.RemoveInformer(ctx, bare(kind)) })
 }
 
-func (o *optional) turn(kind schema.GroupVersionKind, watched bool, do func() error) (news bool, err error) {
+func (o *optional) switchTo(kind schema.GroupVersionKind, watched bool, do func() error) (news bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if watched == o.watched[kind] {
@@ -111,7 +119,7 @@ var crdKind = schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v
 
 // watchOptional looks for the optional kinds at the start, and whenever their
 // CustomResourceDefinition changes.
-func (r *Reconciler) watchOptional(mgr manager.Manager, main controller.Controller) error {
+func (r *Reconciler) watchOptional(ctx context.Context, mgr manager.Manager, main controller.Controller) error {
 	r.optional.watch = func(kind schema.GroupVersionKind) error {
 		mapped := handler.TypedEnqueueRequestsFromMapFunc(r.toClaimants(wantsClass))
 		return main.Watch(source.Kind[client.Object](mgr.GetCache(), bare(kind), mapped, r.noticed()))
@@ -120,8 +128,8 @@ func (r *Reconciler) watchOptional(mgr manager.Manager, main controller.Controll
 		return fmt.Errorf("watching for optional kinds: %w", err)
 	}
 	for _, kind := range desired.OptionalKinds() {
-		if _, err := r.optional.look(kind); err != nil {
-			return err
+		if _, err := r.optional.look(ctx, kind); err != nil {
+			log.Log.Error(err, "An optional kind is not used", "kind", kind.String())
 		}
 	}
 	crd := &metav1.PartialObjectMetadata{}
@@ -133,14 +141,43 @@ func (r *Reconciler) watchOptional(mgr manager.Manager, main controller.Controll
 	if err != nil {
 		return fmt.Errorf("watching CustomResourceDefinitions: %w", err)
 	}
+	return mgr.Add(manager.RunnableFunc(r.lookForLost))
+}
+
+// lookForLost looks, when this replica begins to work, for kinds that went while it stood
+// by: no event tells of what is gone.
+func (r *Reconciler) lookForLost(ctx context.Context) error {
+	for _, kind := range desired.OptionalKinds() {
+		crd := crdOf(kind)
+		if crd == "" {
+			continue
+		}
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(crdKind.GroupVersion().WithKind(crdKind.Kind + "List"))
+		err := r.live.List(ctx, list, client.MatchingFields{"metadata.name": crd})
+		if err == nil && len(list.Items) == 0 {
+			err = r.turn(ctx, kind, false)
+		}
+		if err != nil {
+			return fmt.Errorf("looking for %s: %w", crd, err)
+		}
+	}
 	return nil
+}
+
+// crdOf is the CustomResourceDefinition of a kind; empty for one of Kubernetes itself.
+func crdOf(kind schema.GroupVersionKind) string {
+	if kind.Group == storagev1.GroupName {
+		return ""
+	}
+	plural, _ := meta.UnsafeGuessKindToResource(kind)
+	return plural.Resource + "." + kind.Group
 }
 
 // optionalKindsOf are the optional kinds of a CustomResourceDefinition.
 func optionalKindsOf(crd string) []schema.GroupVersionKind {
 	return slices.DeleteFunc(desired.OptionalKinds(), func(k schema.GroupVersionKind) bool {
-		plural, _ := meta.UnsafeGuessKindToResource(k)
-		return plural.Resource+"."+k.Group != crd
+		return crdOf(k) != crd
 	})
 }
 
@@ -168,7 +205,7 @@ func (r *Reconciler) reconcileKind(ctx context.Context, request reconcile.Reques
 func (r *Reconciler) turn(ctx context.Context, kind schema.GroupVersionKind, there bool) (err error) {
 	var news bool
 	if there {
-		news, err = r.optional.look(kind)
+		news, err = r.optional.look(ctx, kind)
 	} else {
 		news, err = r.optional.lose(ctx, kind)
 	}

@@ -4,18 +4,28 @@
 package controllers
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/desired"
 	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
 
@@ -116,9 +126,11 @@ func TestTheAttacherStays(t *testing.T) {
 	attached := attachment(d.Name)
 	create(t, attached)
 	before := specsOf(t, d)
-	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) { s.Capabilities = []string{sidecar.CreateVolume} })
+	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) {
+		s.Sidecars.Attacher = &v1alpha1.SidecarSpec{Enabled: new(false)}
+	})
 	message := awaitCondition(t, d, v1alpha1.ConditionChangeBlocked, metav1.ConditionTrue, v1alpha1.ReasonBlocked)
-	if !strings.Contains(message, "1 VolumeAttachment of the driver, e.g. "+attached.Name) && !strings.Contains(message, "with the workload") {
+	if !strings.Contains(message, "1 VolumeAttachment of the driver, e.g. "+attached.Name) && !strings.Contains(message, "after the workload") {
 		t.Errorf("message: %s", message)
 	}
 	if changed := difference(before, specsOf(t, d)); len(changed) > 0 {
@@ -127,4 +139,51 @@ func TestTheAttacherStays(t *testing.T) {
 	removeUnprotected(t, attached)
 	awaitContainers(t, d, "driver", "csi-provisioner", "livenessprobe")
 	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied)
+}
+
+// TestAKindThatCannotBeListed is not used: the reads of every driver would wait for it.
+func TestAKindThatCannotBeListed(t *testing.T) {
+	kind := desired.OptionalKinds()[0]
+	mapper := meta.NewDefaultRESTMapper(nil)
+	mapper.Add(kind, meta.RESTScopeRoot)
+	for name, refusal := range map[string]error{"Forbidden": errors.New("forbidden"), "Listed": nil} {
+		t.Run(name, func(t *testing.T) {
+			live := interceptor.NewClient(fake.NewClientBuilder().Build(), interceptor.Funcs{
+				List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return refusal },
+			})
+			watches := 0
+			o := &optional{
+				mapper: mapper, live: live, watched: map[schema.GroupVersionKind]bool{},
+				watch: func(schema.GroupVersionKind) error { watches++; return nil },
+			}
+			news, err := o.look(t.Context(), kind)
+			if (err != nil) != (refusal != nil) || news != (refusal == nil) || watches > 1 || (watches == 1) != news {
+				t.Errorf("news %t, %d watches, error %v", news, watches, err)
+			}
+			if got := slices.Contains(o.kinds(), kind); got != news || o.served().AttributesClasses != news {
+				t.Errorf("it is used: %t", got)
+			}
+			if again, err := o.look(t.Context(), kind); again || (err != nil) != (refusal != nil) {
+				t.Errorf("a second look: news %t, error %v", again, err)
+			}
+		})
+	}
+}
+
+// TestCRDs are those of the kinds that are not of Kubernetes itself.
+func TestCRDs(t *testing.T) {
+	got := map[string]int{}
+	for _, crd := range []string{
+		"volumesnapshotclasses.snapshot.storage.k8s.io", "volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io",
+		"volumeattributesclasses.storage.k8s.io", "volumesnapshots.snapshot.storage.k8s.io",
+	} {
+		got[crd] = len(optionalKindsOf(crd))
+	}
+	want := map[string]int{
+		"volumesnapshotclasses.snapshot.storage.k8s.io": 1, "volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io": 1,
+		"volumeattributesclasses.storage.k8s.io": 0, "volumesnapshots.snapshot.storage.k8s.io": 0,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
 }

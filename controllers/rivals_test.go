@@ -119,3 +119,19 @@ func TestOnePortForOne(t *testing.T) {
 		t.Error("the status of the first one does not count")
 	}
 }
+
+// TestWhoHoldsAPortKeepsIt, also from an older driver that comes to want it.
+func TestWhoHoldsAPortKeepsIt(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	older, younger := rival("older", now, true), rival("younger", now.Add(time.Second), true)
+	port := []v1alpha1.HostPort{{Component: "node", Container: "livenessprobe", Port: 29652}}
+	younger.Status.HostPorts = port
+	server := fake.NewClientBuilder().WithScheme(cluster.Scheme()).WithObjects(older, younger).Build()
+	r := &Reconciler{client: server, facts: facts}
+	if err := r.admit(t.Context(), older, desired.Set{Ports: port}); err == nil {
+		t.Error("the older one took the port")
+	}
+	if err := r.admit(t.Context(), younger, desired.Set{Ports: port}); err != nil {
+		t.Errorf("the younger one lost it: %v", err)
+	}
+}

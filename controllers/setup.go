@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -48,8 +49,8 @@ func Scheme() (*runtime.Scheme, error) {
 
 // Add adds the controller to a manager whose scheme is Scheme and whose cache
 // has CacheOptions.
-func Add(mgr manager.Manager, facts desired.Facts) error {
-	return newReconciler(mgr, facts).addTo(mgr)
+func Add(ctx context.Context, mgr manager.Manager, facts desired.Facts) error {
+	return newReconciler(mgr, facts).addTo(ctx, mgr)
 }
 
 func newReconciler(mgr manager.Manager, facts desired.Facts) *Reconciler {
@@ -65,7 +66,7 @@ func newReconciler(mgr manager.Manager, facts desired.Facts) *Reconciler {
 	}
 }
 
-func (r *Reconciler) addTo(mgr manager.Manager) error {
+func (r *Reconciler) addTo(ctx context.Context, mgr manager.Manager) error {
 	b := builder.ControllerManagedBy(mgr).
 		Named(name).
 		For(&v1alpha1.CSIDriverDeployment{}, builder.WithPredicates(asked())).
@@ -80,7 +81,7 @@ func (r *Reconciler) addTo(mgr manager.Manager) error {
 	if err != nil {
 		return fmt.Errorf("adding the controller: %w", err)
 	}
-	return r.watchOptional(mgr, main)
+	return r.watchOptional(ctx, mgr, main)
 }
 
 // watchOwned brings back what is taken away or edited, and tells how it does.

@@ -50,7 +50,7 @@ func stripOwned(u *unstructured.Unstructured) *unstructured.Unstructured {
 // workloadStatus is what health reads of a Deployment's or a DaemonSet's status.
 func workloadStatus() []string {
 	return []string{
-		"observedGeneration", "updatedReplicas", "readyReplicas",
+		"observedGeneration", "replicas", "updatedReplicas", "readyReplicas",
 		"desiredNumberScheduled", "currentNumberScheduled", "updatedNumberScheduled", "numberReady",
 	}
 }

@@ -87,12 +87,17 @@ type DriverStatus struct {
 	// image of the driver container.
 	// +optional
 	Image string `json:"image,omitempty"`
-	// capabilities that the driver reported, by which the sidecars are chosen; absent
-	// where the spec gives them, and for the bundled driver.
+	// capabilities by which the sidecars are chosen: those of the spec, or what the driver
+	// reported; absent for the bundled driver, and as long as none are known.
 	// +optional
 	// +listType=atomic
-	Capabilities []string `json:"capabilities,omitempty"`
-	// capabilitiesKey tells of which driver container they are.
+	Capabilities []string `json:"capabilities,omitzero"`
+	// reported are the capabilities that the driver reported when it was asked last, kept as
+	// long as its container is the same.
+	// +optional
+	// +listType=atomic
+	Reported []string `json:"reported,omitzero"`
+	// capabilitiesKey tells of which driver container the reported ones are.
 	// +optional
 	CapabilitiesKey string `json:"capabilitiesKey,omitempty"`
 }

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"k8s.io/client-go/rest"
@@ -19,7 +20,7 @@ import (
 const leaderLease = "csi-operator"
 
 // newManager wires the controller and its endpoints.
-func newManager(config *rest.Config, o options) (manager.Manager, error) {
+func newManager(ctx context.Context, config *rest.Config, o options) (manager.Manager, error) {
 	scheme, err := controllers.Scheme()
 	if err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func newManager(config *rest.Config, o options) (manager.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
-	if err := controllers.Add(mgr, o.facts()); err != nil {
+	if err := controllers.Add(ctx, mgr, o.facts()); err != nil {
 		return nil, err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {

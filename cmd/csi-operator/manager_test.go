@@ -48,7 +48,7 @@ func TestServe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mgr, err := newManager(config, o)
+	mgr, err := newManager(t.Context(), config, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func accountItems(in inputs, p part) []item {
 			}},
 			item{StepBindings, &rbacv1.ClusterRoleBinding{
 				TypeMeta:   kind(rbacv1.SchemeGroupVersion, "ClusterRoleBinding"),
-				ObjectMeta: in.cluster(p.name, p.component),
+				ObjectMeta: in.cluster(p.bindingName(), p.component),
 				RoleRef:    roleRef("ClusterRole", p.name),
 				Subjects:   subject(in, p),
 			}})
@@ -46,12 +46,20 @@ func accountItems(in inputs, p part) []item {
 			}},
 			item{StepBindings, &rbacv1.RoleBinding{
 				TypeMeta:   kind(rbacv1.SchemeGroupVersion, "RoleBinding"),
-				ObjectMeta: in.namespaced(p.name, p.component),
+				ObjectMeta: in.namespaced(p.bindingName(), p.component),
 				RoleRef:    roleRef("Role", p.name),
 				Subjects:   subject(in, p),
 			}})
 	}
 	return items
+}
+
+// bindingName is of one account: pods of an older template keep the rights of theirs.
+func (p part) bindingName() string {
+	if p.ServiceAccountName == "" {
+		return p.name
+	}
+	return p.name + "-" + digest(p.ServiceAccountName)[:stemHash]
 }
 
 // account has a token only if something in the pods may use one: a node that is taken
@@ -95,7 +103,7 @@ func namespaceRules(in inputs, p part) []rbacv1.PolicyRule {
 		}
 	}
 	if in.inspects(p) {
-		more = append(more, sidecar.InspectorRules(answerName(in.driver))...)
+		more = append(more, sidecar.InspectorRules(AnswerName(in.driver))...)
 	}
 	return append(rules, mergeRules(slices.Concat(more, p.namespaceRules))...)
 }

@@ -44,6 +44,17 @@ type Served struct {
 	Snapshots, GroupSnapshots, AttributesClasses bool
 }
 
+// KindsServed are all kinds but the optional ones that are not served.
+func KindsServed(s Served) []schema.GroupVersionKind {
+	served := map[schema.GroupVersionKind]bool{
+		snapshotClassKind: s.Snapshots, groupSnapshotClassKind: s.GroupSnapshots, attributesClassKind: s.AttributesClasses,
+	}
+	return slices.DeleteFunc(Kinds(), func(k schema.GroupVersionKind) bool {
+		there, isOptional := served[k]
+		return isOptional && !there
+	})
+}
+
 // ServedOf asks for each optional kind.
 func ServedOf(served func(schema.GroupVersionKind) bool) Served {
 	return Served{
@@ -109,6 +120,8 @@ type Set struct {
 	Ports []v1alpha1.HostPort
 	// Discovery is how the capabilities of the driver are known.
 	Discovery Discovery
+	// Served are the optional kinds that were rendered.
+	Served Served
 	// Unserved are the classes that wait for a kind that the cluster does not have.
 	Unserved []string
 }
@@ -121,7 +134,7 @@ func Render(d *v1alpha1.CSIDriverDeployment, f Facts) (Set, error) {
 	if err != nil {
 		return Set{}, err
 	}
-	set := Set{Driver: in.driver, Namespace: in.namespace, Discovery: in.discovery, Unserved: in.unserved()}
+	set := Set{Driver: in.driver, Namespace: in.namespace, Discovery: in.discovery, Served: in.served, Unserved: in.unserved()}
 	for _, i := range items(in) {
 		u, err := intent(i.typed)
 		if err != nil {

@@ -89,14 +89,14 @@ func driverKey(spec v1alpha1.CSIDriverDeploymentSpec, registry string) (string, 
 // known tells whether it is known what the driver can do.
 func (in *inputs) known() bool { return in.discovery.Capabilities != nil || !in.discovery.Asked }
 
-// answerName is the ConfigMap that takes the answer.
-func answerName(driver string) string { return Name(driver, "capabilities") }
+// AnswerName is the ConfigMap that takes the answer.
+func AnswerName(driver string) string { return Name(driver, "capabilities") }
 
 // answerMap is empty: the inspector fills it.
 func answerMap(in inputs) *corev1.ConfigMap {
 	return &corev1.ConfigMap{
 		TypeMeta:   kind(corev1.SchemeGroupVersion, "ConfigMap"),
-		ObjectMeta: in.namespaced(answerName(in.driver), v1alpha1.ComponentController),
+		ObjectMeta: in.namespaced(AnswerName(in.driver), v1alpha1.ComponentController),
 	}
 }
 
@@ -104,7 +104,7 @@ func answerMap(in inputs) *corev1.ConfigMap {
 func (in *inputs) inspector(p part) corev1.Container {
 	address := join(p.os, p.socket.mountPath, p.socket.file)
 	return container(sidecar.InspectorContainer, cmp.Or(in.config.Inspector, sidecar.InspectorImage),
-		args(sidecar.InspectorArgs(address, answerName(in.driver), in.discovery.Key)...),
+		args(sidecar.InspectorArgs(address, AnswerName(in.driver), in.discovery.Key)...),
 		env(sidecar.PodField("POD_NAMESPACE", "metadata.namespace")),
 		resources(corev1.ResourceRequirements{Requests: corev1.ResourceList{
 			corev1.ResourceCPU: resource.MustParse("5m"), corev1.ResourceMemory: resource.MustParse("16Mi"),

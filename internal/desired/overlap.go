@@ -18,7 +18,7 @@ func checkPools(parts []part) error {
 			continue
 		}
 		for _, other := range pools {
-			if mayOverlap(other.template.Spec, p.template.Spec) {
+			if MayOverlap(other.template.Spec, p.template.Spec) {
 				return invalid(p.field, "may select the same nodes as %s: give the pools nodeSelectors with different values for one label, or node affinities that exclude each other", other.field)
 			}
 		}
@@ -27,8 +27,9 @@ func checkPools(parts []part) error {
 	return nil
 }
 
-// mayOverlap is true unless each pair of node selector terms contradicts itself.
-func mayOverlap(a, b corev1.PodSpec) bool {
+// MayOverlap tells whether pods of two specs may be put on one node: unless each pair of
+// node selector terms contradicts itself.
+func MayOverlap(a, b corev1.PodSpec) bool {
 	for _, one := range termsOf(a) {
 		for _, other := range termsOf(b) {
 			if !contradict(slices.Concat(one, other)) {

@@ -102,6 +102,10 @@ func Make(in Input) (Plan, error) {
 	for _, object := range in.Wanted {
 		ref := RefOf(object.Intent)
 		wanted[ref] = true
+		object, err := in.keepSecrets(ref, object)
+		if err != nil {
+			return nil, err
+		}
 		change, err := in.change(ref, object)
 		if err != nil {
 			return nil, err
@@ -112,12 +116,15 @@ func Make(in Input) (Plan, error) {
 			plan = append(plan, change)
 		}
 	}
-	plan, err := in.keepAttacher(plan)
+	plan, err := in.onePluginANode(keepImmutable(plan))
 	if err != nil {
 		return nil, err
 	}
+	if plan, err = in.keepAttacher(plan); err != nil {
+		return nil, err
+	}
 	deletions, err := in.deletions(wanted)
-	return keepRights(append(plan, deletions...)), err
+	return in.keepRights(append(plan, deletions...)), err
 }
 
 // Conflicts are the changes that forbid all others.

@@ -66,7 +66,7 @@ func (in Input) obstacle(ref Ref, live *unstructured.Unstructured) (string, erro
 	if !IsWorkload(ref) {
 		return "", nil
 	}
-	if in.successor(live) {
+	if ref.Kind != "DaemonSet" && in.successor(live) {
 		return "", nil
 	}
 	use, err := in.Use()

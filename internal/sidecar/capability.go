@@ -80,3 +80,18 @@ func NewCapabilities(names ...string) Capabilities {
 func (c Capabilities) Any(names ...string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return c[n] })
 }
+
+// Implied are the least capabilities by which containers of these names would be chosen.
+func Implied(containers []string) []string {
+	names := map[Role][]string{
+		Provisioner: {CreateVolume}, Attacher: {PublishVolume}, Resizer: {ControllerExpand},
+		Snapshotter: {CreateSnapshot}, HealthMonitor: {ListVolumes, VolumeCondition},
+	}
+	var implied []string
+	for _, s := range Catalogue() {
+		if slices.Contains(containers, s.Name) {
+			implied = append(implied, names[s.Role]...)
+		}
+	}
+	return implied
+}

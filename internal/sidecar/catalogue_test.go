@@ -528,3 +528,20 @@ func TestDefaultResources(t *testing.T) {
 		t.Errorf("limits %v", r.Limits)
 	}
 }
+
+// TestImplied chooses the same sidecars again.
+func TestImplied(t *testing.T) {
+	var containers []string
+	for _, s := range Catalogue() {
+		containers = append(containers, s.Name)
+	}
+	c := NewCapabilities(Implied(containers)...)
+	for _, s := range Catalogue() {
+		if !s.Needed(c) {
+			t.Errorf("%s runs and would not be chosen again", s.Name)
+		}
+		if !s.Everywhere && s.Needed(NewCapabilities(Implied(nil)...)) {
+			t.Errorf("%s does not run and would be chosen", s.Name)
+		}
+	}
+}

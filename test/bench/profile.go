@@ -28,7 +28,7 @@ func (b *bench) profile(ctx context.Context) (err error) {
 	if err := os.MkdirAll(b.profiles, 0o750); err != nil {
 		return fmt.Errorf("making a directory for profiles: %w", err)
 	}
-	mgr, err := b.manager()
+	mgr, err := b.manager(ctx)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (b *bench) profile(ctx context.Context) (err error) {
 }
 
 // manager is what cmd/csi-operator makes, without its endpoints.
-func (b *bench) manager() (manager.Manager, error) {
+func (b *bench) manager(ctx context.Context) (manager.Manager, error) {
 	config, err := b.cluster.ConfigOf(cluster.Operator)
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (b *bench) manager() (manager.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
-	return mgr, controllers.Add(mgr, facts)
+	return mgr, controllers.Add(ctx, mgr, facts)
 }
 
 func (b *bench) installSome(ctx context.Context, stage string, n int) error {
