@@ -37,7 +37,7 @@ func (r *Reconciler) admit(ctx context.Context, d *v1alpha1.CSIDriverDeployment,
 	}
 	for i := range list.Items {
 		other := &list.Items[i]
-		problem, held := r.collision(d, set.Ports, other)
+		held, problem := r.collision(d, set.Ports, other)
 		if problem != nil && (held || r.admitted.precedes(other, d)) {
 			return problem
 		}
@@ -51,27 +51,27 @@ func (r *Reconciler) admit(ctx context.Context, d *v1alpha1.CSIDriverDeployment,
 // collision is what two deployments cannot both have, nil for nothing, and whether the
 // other one alone has it already. a.b and a-b have Leases of the same names: in one
 // namespace the sidecars of one of them would wait for ever.
-func (r *Reconciler) collision(d *v1alpha1.CSIDriverDeployment, ports []v1alpha1.HostPort, other *v1alpha1.CSIDriverDeployment) (problem error, held bool) {
+func (r *Reconciler) collision(d *v1alpha1.CSIDriverDeployment, ports []v1alpha1.HostPort, other *v1alpha1.CSIDriverDeployment) (held bool, problem error) {
 	if r.shareLeases(d, other) {
-		return &desired.InvalidError{Field: "metadata.name", Message: fmt.Sprintf(
+		return false, &desired.InvalidError{Field: "metadata.name", Message: fmt.Sprintf(
 			"the sidecars would share leader Leases with those of %s %q, which came first in namespace %q; choose another name or another namespace",
-			v1alpha1.Kind, other.Name, desired.Namespace(d, r.facts))}, false
+			v1alpha1.Kind, other.Name, desired.Namespace(d, r.facts))}
 	}
 	if d.Name == other.Name {
-		return nil, false
+		return false, nil
 	}
-	before := r.admitted.portsOf(d)
+	theirs := r.admitted.portsOf(other)
 	for _, mine := range ports {
-		for _, theirs := range r.admitted.portsOf(other) {
-			if mine.Port == theirs.Port {
-				held = !slices.ContainsFunc(before, func(p v1alpha1.HostPort) bool { return p.Port == mine.Port })
-				return &desired.InvalidError{Field: "spec", Message: fmt.Sprintf(
-					"%s of %s would take port %d of the nodes, which %s of %s %q has; give it another one, such as by --http-endpoint in extraArgs",
-					mine.Container, mine.Component, mine.Port, theirs.Container, v1alpha1.Kind, other.Name)}, held
-			}
+		at := slices.IndexFunc(theirs, func(p v1alpha1.HostPort) bool { return p.Port == mine.Port })
+		if at < 0 {
+			continue
 		}
+		held = !slices.ContainsFunc(r.admitted.portsOf(d), func(p v1alpha1.HostPort) bool { return p.Port == mine.Port })
+		return held, &desired.InvalidError{Field: "spec", Message: fmt.Sprintf(
+			"%s of %s would take port %d of the nodes, which %s of %s %q has; give it another one, such as by --http-endpoint in extraArgs",
+			mine.Container, mine.Component, mine.Port, theirs[at].Container, v1alpha1.Kind, other.Name)}
 	}
-	return nil, false
+	return false, nil
 }
 
 // shareLeases says whether two deployments' sidecars would share a Lease.

@@ -76,18 +76,26 @@ func refuseDirectives(field string, t tree) error {
 				return err
 			}
 		}
-		for i, item := range itemsOf(t[name]) {
-			below, ok := item.(tree)
-			if !ok {
-				continue
-			}
-			element := fmt.Sprintf("%s[%d]", at, i)
-			if key := mergeKey(name); key != "" && below[key] == nil {
-				return invalid(element, "has no %s, by which it is told from others", key)
-			}
-			if err := refuseDirectives(element, below); err != nil {
-				return err
-			}
+		if err := refuseKeyless(at, mergeKey(name), itemsOf(t[name])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuseKeyless looks into the objects of a list whose elements have a key, or none.
+func refuseKeyless(field, key string, items []any) error {
+	for i, item := range items {
+		below, ok := item.(tree)
+		if !ok {
+			continue
+		}
+		at := fmt.Sprintf("%s[%d]", field, i)
+		if key != "" && below[key] == nil {
+			return invalid(at, "has no %s, by which it is told from others", key)
+		}
+		if err := refuseDirectives(at, below); err != nil {
+			return err
 		}
 	}
 	return nil
