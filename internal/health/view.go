@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
@@ -65,39 +66,35 @@ func deploymentView(d *appsv1.Deployment) view {
 	if d == nil {
 		return v
 	}
-	v.name = d.Name
-	v.desired = 1
-	if d.Spec.Replicas != nil {
-		v.desired = *d.Spec.Replicas
-	}
-	v.known = d.Status.ObservedGeneration > 0
-	v.ready = min(d.Status.ReadyReplicas, v.desired)
-	if d.Status.ObservedGeneration >= d.Generation {
-		v.updated = min(d.Status.UpdatedReplicas, v.desired)
-		v.settled = v.known && v.updated == v.desired
-	}
 	for _, c := range d.Status.Conditions {
 		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
 			v.trouble = c.Message
 		}
 	}
-	return v
+	s := d.Status
+	return v.replicated(d.ObjectMeta, d.Spec.Replicas, s.ObservedGeneration, s.UpdatedReplicas, s.ReadyReplicas)
 }
 
-func statefulSetView(s *appsv1.StatefulSet) view {
+func statefulSetView(d *appsv1.StatefulSet) view {
 	v := view{kind: "StatefulSet"}
-	if s == nil {
+	if d == nil {
 		return v
 	}
-	v.name = s.Name
+	s := d.Status
+	return v.replicated(d.ObjectMeta, d.Spec.Replicas, s.ObservedGeneration, s.UpdatedReplicas, s.ReadyReplicas)
+}
+
+// replicated fills in what is known of a workload with a number of pods.
+func (v view) replicated(about metav1.ObjectMeta, wanted *int32, observed int64, updated, ready int32) view {
+	v.name = about.Name
 	v.desired = 1
-	if s.Spec.Replicas != nil {
-		v.desired = *s.Spec.Replicas
+	if wanted != nil {
+		v.desired = *wanted
 	}
-	v.known = s.Status.ObservedGeneration > 0
-	v.ready = min(s.Status.ReadyReplicas, v.desired)
-	if s.Status.ObservedGeneration >= s.Generation {
-		v.updated = min(s.Status.UpdatedReplicas, v.desired)
+	v.known = observed > 0
+	v.ready = min(ready, v.desired)
+	if observed >= about.Generation {
+		v.updated = min(updated, v.desired)
 		v.settled = v.known && v.updated == v.desired
 	}
 	return v
