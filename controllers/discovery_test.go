@@ -129,8 +129,8 @@ func TestDiscovery(t *testing.T) {
 	// The spec takes over, and is compared with what was said.
 	answers(t, d, answerOfKey(keyIn(t, d), d.Name, sidecar.CreateVolume, sidecar.ControllerService))
 	await(t, "the new answer is known", func() error {
-		if got := refresh(t, d).Status.Driver.CapabilitiesKey; got == key {
-			return fmt.Errorf("the key is still %s", got)
+		if got, want := refresh(t, d).Status.Driver.CapabilitiesKey, keyIn(t, d); got != want {
+			return fmt.Errorf("the key is %q, want %q", got, want)
 		}
 		return nil
 	})
