@@ -202,7 +202,7 @@ func mismatch(d *v1alpha1.CSIDriverDeployment, found desired.Discovery, said ans
 	case found.Capabilities == nil:
 		return v1alpha1.ReasonNotAsked, "waiting for a controller pod in which csi-inspector can ask the driver"
 	case len(found.Lacking) > 0:
-		return v1alpha1.ReasonDiffers, "left out, since they would end at once: " + strings.Join(found.Lacking, "; ")
+		return v1alpha1.ReasonDiffers, "left out, since the driver cannot serve it: " + strings.Join(found.Lacking, "; ")
 	}
 	return "", ""
 }

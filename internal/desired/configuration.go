@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	imageref "github.com/distribution/reference"
+	corev1 "k8s.io/api/core/v1"
 	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
@@ -82,6 +83,10 @@ func (c Configuration) check() error {
 		if s.Version != "" && sidecar.ReleaseOf(s.Version) == "" {
 			return fmt.Errorf("sidecars.%s.version: %q is no release; write it as v1.2.3", role, s.Version)
 		}
+	}
+	policies := []corev1.PullPolicy{"", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever}
+	if !slices.Contains(policies, c.Images.PullPolicy) {
+		return fmt.Errorf("images.pullPolicy: %q is none of %v", c.Images.PullPolicy, policies[1:])
 	}
 	if err := checkImage("inspector", c.Inspector); err != nil {
 		return err

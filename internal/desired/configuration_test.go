@@ -27,6 +27,7 @@ func TestBadConfiguration(t *testing.T) {
 		"BadImage":       {header + "sidecars: {attacher: {image: 'A B'}}", `sidecars.attacher.image: "A B" is no name of an image`},
 		"BadInspector":   {header + "inspector: 'A B'", `inspector: "A B" is no name of an image`},
 		"BadRegistry":    {header + "images: {registry: 'https://m.example.com'}", `images.registry: "https://m.example.com" is no registry`},
+		"BadPolicy":      {header + "images: {pullPolicy: always}", `images.pullPolicy: "always" is none of [Always IfNotPresent Never]`},
 		"WrongType":      {header + "images: []", "no OperatorConfiguration: "},
 		"WrongTypeBelow": {header + "images: {pullSecrets: a}", "no OperatorConfiguration: "},
 	}
