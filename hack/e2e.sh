@@ -15,4 +15,5 @@ else
 	unset LOCALCLUSTER
 fi
 cd "$root"
-go test -tags e2e -count=1 -timeout 40m -v -run "${TESTS:-.}" ./test/e2e
+# Tests that run at the same time wait for the cluster, not for a processor.
+go test -tags e2e -parallel 4 -count=1 -timeout 40m -v -run "${TESTS:-.}" ./test/e2e

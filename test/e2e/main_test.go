@@ -40,6 +40,7 @@ type cluster struct {
 	nodeB     string
 	kubectl   string // path of kubectl
 	nodes     nodeTool
+	began     time.Time
 }
 
 var shared cluster
@@ -58,6 +59,7 @@ func TestMain(m *testing.M) {
 }
 
 func connect(ctx context.Context) error {
+	shared.began = time.Now()
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("reading the kubeconfig: %w", err)

@@ -37,6 +37,15 @@ func (tool nodeTool) exec(ctx context.Context, node string, command ...string) (
 	return string(out), nil
 }
 
+// print runs a command of the tool that prints one line, such as the path of a file.
+func (tool nodeTool) print(ctx context.Context, args ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, string(tool), args...).Output()
+	if err != nil {
+		return "", fmt.Errorf("localcluster %s: %w", strings.Join(args, " "), err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
 // act stops, starts, cuts off, heals or reboots a node.
 func (tool nodeTool) act(ctx context.Context, verb, node string) error {
 	out, err := exec.CommandContext(ctx, string(tool), "node", verb, node).CombinedOutput()

@@ -79,10 +79,12 @@ func TestHelpListsEveryCommand(t *testing.T) {
 	}
 }
 
-func TestKubeconfig(t *testing.T) {
-	code, out, _ := call(t, "kubeconfig", "--state=/some/where")
-	if code != exitOK || out != "/some/where/kubeconfig\n" {
-		t.Errorf("exit code %d, %q", code, out)
+func TestPathsBelowTheState(t *testing.T) {
+	for command, file := range map[string]string{"kubeconfig": "kubeconfig", "audit-log": "audit.log"} {
+		code, out, _ := call(t, command, "--state=/some/where")
+		if code != exitOK || out != "/some/where/"+file+"\n" {
+			t.Errorf("%s: exit code %d, %q", command, code, out)
+		}
 	}
 }
 

@@ -57,6 +57,10 @@ or the folder was not made by the cluster.`,
 			summary: "print the path of the administrator's kubeconfig",
 		},
 		{
+			name: "audit-log", run: runAuditLog,
+			summary: "print the path of the log of the requests that pods make to the API server",
+		},
+		{
 			name: "env", run: runEnv,
 			summary: "print shell commands that set KUBECONFIG and PATH",
 		},
@@ -245,6 +249,15 @@ func runKubeconfig(_ context.Context, s Streams, arguments []string) error {
 		return err
 	}
 	fmt.Fprintln(s.Out, c.Paths().Kubeconfig())
+	return nil
+}
+
+func runAuditLog(_ context.Context, s Streams, arguments []string) error {
+	c, err := clusterOf(s, "audit-log", arguments)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(s.Out, c.Paths().AuditLog())
 	return nil
 }
 

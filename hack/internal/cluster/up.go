@@ -72,7 +72,7 @@ func (c *Cluster) CheckSame(count int, binaries node.Binaries) error {
 func (c *Cluster) wanted(count int, binaries node.Binaries) (state, error) {
 	s := state{Nodes: count, Binaries: binaries}
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%q", controlplane.Components(c.paths))
+	fmt.Fprintf(hash, "%q %q", controlplane.Components(c.paths), controlplane.AuditPolicy())
 	for _, n := range c.nodes(s) {
 		settings, err := n.Settings()
 		if err != nil {

@@ -29,7 +29,7 @@ func Components(paths plan.Paths) []Component {
 	file := func(name string) string { return filepath.Join(paths.PKI(), name) }
 	return []Component{
 		{Name: "etcd", Arguments: etcd(paths, file)},
-		{Name: "kube-apiserver", Arguments: apiServer(file)},
+		{Name: "kube-apiserver", Arguments: apiServer(paths, file)},
 		{Name: "kube-controller-manager", Arguments: controllerManager(file)},
 		{Name: "kube-scheduler", Arguments: scheduler(file)},
 	}
@@ -54,7 +54,7 @@ func etcd(paths plan.Paths, file func(string) string) []string {
 	}
 }
 
-func apiServer(file func(string) string) []string {
+func apiServer(paths plan.Paths, file func(string) string) []string {
 	return []string{
 		"--advertise-address=" + plan.HostAddress,
 		"--bind-address=" + plan.HostAddress,
@@ -63,6 +63,10 @@ func apiServer(file func(string) string) []string {
 		"--authorization-mode=Node,RBAC",
 		"--enable-admission-plugins=NodeRestriction",
 		"--allow-privileged=true",
+		"--audit-policy-file=" + paths.AuditPolicy(),
+		"--audit-log-path=" + paths.AuditLog(),
+		"--audit-log-maxsize=200", // megabytes
+		"--audit-log-maxbackup=1",
 		"--client-ca-file=" + file(pki.CA),
 		"--tls-cert-file=" + file(pki.APIServer+".crt"),
 		"--tls-private-key-file=" + file(pki.APIServer+".key"),
@@ -104,6 +108,9 @@ func scheduler(file func(string) string) []string {
 // Start starts the control plane from the folder of its binaries and returns
 // when the API server is ready and the rest has been started.
 func Start(ctx context.Context, paths plan.Paths, binaries string) error {
+	if err := writeAuditPolicy(paths); err != nil {
+		return err
+	}
 	for _, c := range Components(paths) {
 		if err := c.start(ctx, paths, binaries); err != nil {
 			return err

@@ -91,6 +91,12 @@ func (p Paths) Logs() string { return filepath.Join(p.State, "logs") }
 // Log is the log file of the process called name.
 func (p Paths) Log(name string) string { return filepath.Join(p.Logs(), name+".log") }
 
+// AuditPolicy says which requests the API server records in AuditLog.
+func (p Paths) AuditPolicy() string { return filepath.Join(p.State, "audit-policy.yaml") }
+
+// AuditLog has a line for each request of a pod, as JSON.
+func (p Paths) AuditLog() string { return filepath.Join(p.State, "audit.log") }
+
 // Processes is the folder of the records of processes.
 func (p Paths) Processes() string { return filepath.Join(p.State, "processes") }
 

@@ -1,0 +1,93 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+)
+
+// customDriverBreaks has the controller of one driver fail in one way after the other. It
+// claims nothing that needs a sidecar but csi-provisioner, and runs on no node.
+func customDriverBreaks(t *testing.T) {
+	claims := claiming("Identity/CONTROLLER_SERVICE", "Controller/CREATE_DELETE_VOLUME")
+	d := testDriver("broken.example.com", claims, "--behaviour=hang")
+	d.Spec.Controller.Replicas = new(int32(1))
+	d.Spec.Nodes = []v1alpha1.NodePool{}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dataOf(d.Name)); err != nil {
+			t.Error(err)
+		}
+	})
+	create(t, d)
+	await(t, "a driver that hangs does not answer", mismatch(d, v1alpha1.ReasonNoAnswer, "the driver does not answer"))
+	r, err := row(d, v1alpha1.ComponentController, "driver")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.State == v1alpha1.SidecarHealthy {
+		t.Errorf("the driver that hangs has the row %+v", r)
+	}
+	if len(d.Status.Driver.Capabilities) > 0 {
+		t.Errorf("capabilities are %v of a driver that never answered", d.Status.Driver.Capabilities)
+	}
+
+	told(t, d, claims, "--driver-version=")
+	await(t, "a driver without a version is told", mismatch(d, v1alpha1.ReasonNoAnswer, "no version"))
+	told(t, d, claims, "--driver-name=other.example.com")
+	await(t, "a driver of another name is told", mismatch(d, v1alpha1.ReasonDiffers, `"other.example.com"`))
+
+	told(t, d, claims, "--behaviour=crash")
+	await(t, "a driver that crashes has its last line in the status", lastWords(d, 3, "crashed as told"))
+
+	told(t, d, claims)
+	await(t, "the driver is well again", ready(d))
+	await(t, "its sidecar is there", controllerRuns(d, "csi-provisioner"))
+}
+
+// mismatch is nil when the status says, of the newest spec, what is wrong with the
+// driver's answer.
+func mismatch(d *v1alpha1.CSIDriverDeployment, reason, text string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := condition(d, v1alpha1.ConditionCapabilitiesMatch, "False", reason)(ctx); err != nil {
+			return err
+		}
+		c := meta.FindStatusCondition(d.Status.Conditions, v1alpha1.ConditionCapabilitiesMatch)
+		if c.ObservedGeneration != d.Generation || !strings.Contains(c.Message, text) {
+			return fmt.Errorf("condition is %+v, want %q in it, of generation %d", c, text, d.Generation)
+		}
+		if meta.IsStatusConditionTrue(d.Status.Conditions, v1alpha1.ConditionReady) {
+			return errors.New("the driver is Ready all the same")
+		}
+		return nil
+	}
+}
+
+// lastWords is nil when the row of the driver tells how it ended.
+func lastWords(d *v1alpha1.CSIDriverDeployment, code int32, text string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := refetch(ctx, d); err != nil {
+			return err
+		}
+		r, err := row(d, v1alpha1.ComponentController, "driver")
+		if err != nil {
+			return err
+		}
+		w := r.Worst
+		if w == nil || w.ExitCode == nil || *w.ExitCode != code || !strings.Contains(w.LastMessage, text) {
+			return fmt.Errorf("row is %+v, worst %+v, want exit code %d and %q", r, w, code, text)
+		}
+		return nil
+	}
+}
