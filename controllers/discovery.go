@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -91,8 +90,7 @@ func (r *Reconciler) factsOf(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 	if found && said.usable(d.Name) {
 		facts.Answer.Capabilities = nonNil(said.Capabilities)
 	}
-	facts.Answer.RolledOut, err = r.rolledOut(ctx, d)
-	return facts, said, err
+	return facts, said, nil
 }
 
 // nonNil tells no capabilities from none known.
@@ -101,15 +99,6 @@ func nonNil(list []string) []string {
 		return []string{}
 	}
 	return list
-}
-
-// rolledOut tells whether no controller pod of an older template is left.
-func (r *Reconciler) rolledOut(ctx context.Context, d *v1alpha1.CSIDriverDeployment) (bool, error) {
-	o := health.Observed{Nodes: map[string]*appsv1.DaemonSet{}}
-	if err := r.addWorkloads(ctx, d, &o); err != nil {
-		return false, err
-	}
-	return health.ControllerSettled(o), nil
 }
 
 // lastKnown are the capabilities by which the sidecars run now; nil if the driver was never

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -79,6 +81,14 @@ func settled(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
 	updateStatus(t, o)
 }
 
+// resizes tells whether the controller may do what only the resizer does.
+func resizes(t *testing.T, d *v1alpha1.CSIDriverDeployment) bool {
+	t.Helper()
+	role := &rbacv1.ClusterRole{}
+	read(t, client.ObjectKey{Name: desired.NamesOf(d.Name).Controller}, role)
+	return slices.ContainsFunc(role.Rules, func(r rbacv1.PolicyRule) bool { return slices.Contains(r.Resources, "persistentvolumeclaims/status") })
+}
+
 // TestDiscovery is the whole life of an answer.
 func TestDiscovery(t *testing.T) {
 	t.Parallel()
@@ -106,14 +116,23 @@ func TestDiscovery(t *testing.T) {
 		t.Errorf("status.driver: -want, +got:\n%s", diff)
 	}
 
-	// More is taken at once, less only when no older pod is left.
+	// What comes and what goes is taken over at once; rights go with the last old pod.
 	answers(t, d, answerOfKey(key, d.Name, sidecar.CreateVolume, sidecar.ControllerExpand))
 	awaitContainers(t, d, "driver", "csi-provisioner", "csi-resizer", "livenessprobe", "csi-inspector")
-	answers(t, d, answerOfKey(key, d.Name, sidecar.CreateVolume))
-	awaitCalm(t, cluster.operator, d)
-	awaitContainers(t, d, "driver", "csi-provisioner", "csi-resizer", "livenessprobe", "csi-inspector")
 	settled(t, d)
+	answers(t, d, answerOfKey(key, d.Name, sidecar.CreateVolume))
 	awaitContainers(t, d, "driver", "csi-provisioner", "livenessprobe", "csi-inspector")
+	awaitCalm(t, cluster.operator, d)
+	if !resizes(t, d) {
+		t.Error("the resizer of an old pod has lost its rights")
+	}
+	settled(t, d)
+	await(t, "the rights of the resizer go", func() error {
+		if resizes(t, d) {
+			return errors.New("they are still there")
+		}
+		return nil
+	})
 
 	// Another driver container has not said anything yet: what was said holds.
 	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) { s.Driver.Image = "registry.example.com/driver:v2" })

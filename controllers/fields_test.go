@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
 // row is what comes of one edit of one field.
@@ -105,11 +106,11 @@ func table() map[string]row {
 		"rollout.strategy":       changes("OnDelete", ofNode+"*", ofOther+"*"),
 		"rollout.maxUnavailable": changes("3", ofNode+"*", ofOther+"*"),
 
-		"rbac.controller":          changes(`[{apiGroups: [""], resources: [configmaps], verbs: [get]}]`, rights...),
-		"rbac.controllerNamespace": changes(`[{apiGroups: [""], resources: [configmaps], verbs: [get]}]`, "Role/controller"),
-		"rbac.node": changes(`[{apiGroups: [""], resources: [configmaps], verbs: [get]}]`, "ServiceAccount/node", "ServiceAccount/other",
+		"rbac.controller":          changes(`[{apiGroups: [""], resources: [namespaces], verbs: [list]}]`, rights...),
+		"rbac.controllerNamespace": changes(`[{apiGroups: [""], resources: [pods], verbs: [get]}]`, "Role/controller"),
+		"rbac.node": changes(`[{apiGroups: [""], resources: [pods], verbs: [get]}]`, "ServiceAccount/node", "ServiceAccount/other",
 			"ClusterRole/node", "ClusterRole/other", "ClusterRoleBinding/node", "ClusterRoleBinding/other"),
-		"rbac.nodeNamespace": changes(`[{apiGroups: [""], resources: [configmaps], verbs: [get]}]`, "ServiceAccount/node", "ServiceAccount/other",
+		"rbac.nodeNamespace": changes(`[{apiGroups: [""], resources: [pods], verbs: [get]}]`, "ServiceAccount/node", "ServiceAccount/other",
 			"Role/node", "Role/other", "RoleBinding/node", "RoleBinding/other"),
 
 		"controller.disabled":                                       elsewhere("TestUnwantedWorkloads"),
@@ -195,7 +196,7 @@ func driverValues() map[string]string {
 func sidecarValues() map[string]string {
 	return map[string]string{
 		"image": "registry.example.com/s:v9", "version": "v9.9.9", "timeout": "77s", "featureGates": "{AllAlpha: false}",
-		"leaderElection.leaseDuration": "77s", "leaderElection.renewDeadline": "77s", "leaderElection.retryPeriod": "77s",
+		"leaderElection.leaseDuration": "77s", "leaderElection.renewDeadline": "12s", "leaderElection.retryPeriod": "3s",
 		"extraArgs": "[--http-endpoint=:7777]", "resources": "{requests: {cpu: 20m}}", "socketMountPath": "/run/y",
 		"container": "{workingDir: /x}", "remove": "[resources]",
 	}
@@ -332,6 +333,7 @@ func TestEveryFieldChangesWhatItShould(t *testing.T) {
 				}
 				d.Spec.Bundled = nil
 			})
+			rollOut(t, d)
 			awaitCalm(t, cluster.operator, d)
 			for i, path := range fields {
 				if r, _ := rowOf(path); i%lanes == lane && r.elsewhere == "" {
@@ -347,15 +349,42 @@ func editField(t *testing.T, d *v1alpha1.CSIDriverDeployment, path string, r row
 	t.Helper()
 	before, original := specsOf(t, d), refresh(t, d).Spec
 	setField(t, d, path, r.value)
-	got := difference(before, specsOf(t, d))
-	want := slices.Sorted(slices.Values(r.want))
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s: %s: -want, +got:\n%s", path, r.value, diff)
-	}
+	awaitDifference(t, d, path+": "+r.value, before, slices.Sorted(slices.Values(r.want)))
 	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) { *s = original })
 	awaitObserved(t, d)
-	if left := difference(before, specsOf(t, d)); len(left) > 0 {
-		t.Fatalf("%s: after it was taken back, %v differ", path, left)
+	awaitDifference(t, d, path+" was taken back", before, nil)
+}
+
+// awaitDifference plays the controllers of Kubernetes, after which old rights go, and
+// waits until just these objects differ.
+func awaitDifference(t *testing.T, d *v1alpha1.CSIDriverDeployment, what string, before map[string]map[string]any, want []string) {
+	t.Helper()
+	rollOut(t, d)
+	await(t, what, func() error {
+		if diff := cmp.Diff(want, difference(before, specsOf(t, d))); diff != "" {
+			return fmt.Errorf("-want, +got:\n%s", diff)
+		}
+		return nil
+	})
+}
+
+// rollOut has every pod be of the newest template.
+func rollOut(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
+	t.Helper()
+	for _, o := range owned(t, d.Name) {
+		observed, _, _ := unstructured.NestedInt64(o.Object, "status", "observedGeneration")
+		if !plan.IsWorkload(plan.RefOf(&o)) || observed == o.GetGeneration() {
+			continue
+		}
+		status := map[string]any{"observedGeneration": o.GetGeneration(), "replicas": int64(0)}
+		if o.GetKind() == "DaemonSet" {
+			status = map[string]any{
+				"observedGeneration": o.GetGeneration(), "currentNumberScheduled": int64(0), "numberMisscheduled": int64(0),
+				"desiredNumberScheduled": int64(0), "numberReady": int64(0),
+			}
+		}
+		o.Object["status"] = status
+		updateStatus(t, &o)
 	}
 }
 

@@ -40,7 +40,7 @@ func checkParts(in inputs) error {
 func checkWishes(in *inputs) error {
 	shared := in.spec.Sidecars
 	for _, s := range sidecar.Catalogue() {
-		if wish := specOf(shared, s.Role).Enabled; wish != nil && *wish && !in.runs(s.Role) && !in.lacks(s.Name) {
+		if wish := specOf(shared, s.Role).Enabled; orDefault(wish, false) && !in.runs(s.Role) && !in.denied(s.Role) && !in.lacks(s.Name) {
 			return invalid("spec.sidecars."+string(s.Role)+".enabled", "there is no pod for it: %s runs beside the %s service", s.Name, s.Placements[0])
 		}
 		for _, p := range in.parts {
@@ -50,7 +50,7 @@ func checkWishes(in *inputs) error {
 		}
 	}
 	attach := in.csiDriverSpec().AttachRequired
-	if off := specOf(shared, sidecar.Attacher).Enabled; orDefault(attach, false) && !in.runs(sidecar.Attacher) && orDefault(off, true) {
+	if orDefault(attach, false) && !in.runs(sidecar.Attacher) && !in.denied(sidecar.Attacher) {
 		return in.unable("spec.csiDriver.attachRequired", "attachRequired", "an attacher: report "+sidecar.PublishVolume+
 			", or say by sidecars.attacher.enabled: false that the driver attaches by itself")
 	}
@@ -58,6 +58,13 @@ func checkWishes(in *inputs) error {
 		return in.unable("spec.storageCapacity", "storageCapacity", "a provisioner, which publishes it")
 	}
 	return nil
+}
+
+// denied tells whether the spec itself turns a sidecar off, in all parts or in one, which
+// goes before what all of them were told.
+func (in *inputs) denied(role sidecar.Role) bool {
+	off := func(s v1alpha1.SidecarsSpec) bool { return !orDefault(specOf(s, role).Enabled, true) }
+	return off(in.spec.Sidecars) || slices.ContainsFunc(in.parts, func(p part) bool { return off(p.Sidecars) })
 }
 
 // lacks tells whether it was told already that a sidecar is left out.

@@ -239,6 +239,9 @@ func TestValidCustom(t *testing.T) {
 		"ThePartKnowsBetter": {"  sidecars: {attacher: {enabled: false}}\n  controller: {sidecars: {attacher: {enabled: true}}}",
 			func(_ *testing.T, spec corev1.PodSpec, _ corev1.Container) any { return names(spec) },
 			[]string{"driver", "csi-provisioner", "csi-attacher", "livenessprobe"}},
+		"ThePartDenies": {"  csiDriver: {attachRequired: true}\n  sidecars: {provisioner: {enabled: true}}\n  controller: {sidecars: {provisioner: {enabled: false}, attacher: {enabled: false}}}",
+			func(_ *testing.T, spec corev1.PodSpec, _ corev1.Container) any { return names(spec) },
+			[]string{"driver", "livenessprobe"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

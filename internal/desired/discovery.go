@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -26,8 +25,6 @@ type Answer struct {
 	Capabilities []string
 	// Last are those by which the sidecars run now; nil if none were ever known.
 	Last []string
-	// RolledOut is true where no controller pod of an older template is left.
-	RolledOut bool
 }
 
 // Discovery is what comes of asking a driver for its capabilities.
@@ -58,18 +55,13 @@ func discover(spec v1alpha1.CSIDriverDeploymentSpec, registry string, known *Ans
 }
 
 // hold are the capabilities that hold for the driver container of a key. Those of the
-// last one hold until the new one answers. What comes is taken at once; what goes is
-// taken away when the container that had it is gone.
+// last one hold until the new one answers, and then its own at once: a sidecar that the
+// new container cannot serve would end beside it, and keep the rollout from ever ending.
 func (a *Answer) hold(key string) []string {
-	switch {
-	case a.Key != key || a.Capabilities == nil:
+	if a.Key != key || a.Capabilities == nil {
 		return a.Last
-	case a.RolledOut || a.Last == nil:
-		return a.Capabilities
 	}
-	all := slices.Concat(a.Last, a.Capabilities)
-	slices.Sort(all)
-	return slices.Compact(all)
+	return a.Capabilities
 }
 
 // driverKey is a hash of all that decides what the driver container of the controller is.

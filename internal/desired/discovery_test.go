@@ -83,15 +83,13 @@ func TestAnswers(t *testing.T) {
 		answer Answer
 		want   []string
 	}{
-		"First":                   {Answer{Key: key, Capabilities: volumes}, volumes},
-		"FirstDuringARollout":     {Answer{Key: key, Capabilities: volumes, RolledOut: false}, volumes},
-		"NoneAtAll":               {Answer{Key: key, Capabilities: []string{}, RolledOut: true}, []string{}},
-		"OldAnswerHolds":          {Answer{Key: "old", Capabilities: snapshots, Last: volumes, RolledOut: true}, volumes},
-		"NoAnswerYet":             {Answer{Key: "", Last: volumes, RolledOut: true}, volumes},
-		"UnusableAnswer":          {Answer{Key: key, Last: volumes, RolledOut: true}, volumes},
-		"MoreAtOnce":              {Answer{Key: key, Capabilities: snapshots, Last: volumes}, []string{sidecar.CreateSnapshot, sidecar.CreateVolume}},
-		"LessAfterTheRollout":     {Answer{Key: key, Capabilities: volumes, Last: snapshots, RolledOut: true}, volumes},
-		"NotLessDuringTheRollout": {Answer{Key: key, Capabilities: volumes, Last: snapshots}, []string{sidecar.CreateSnapshot, sidecar.CreateVolume}},
+		"First":            {Answer{Key: key, Capabilities: volumes}, volumes},
+		"NoneAtAll":        {Answer{Key: key, Capabilities: []string{}}, []string{}},
+		"OldAnswerHolds":   {Answer{Key: "old", Capabilities: snapshots, Last: volumes}, volumes},
+		"NoAnswerYet":      {Answer{Key: "", Last: volumes}, volumes},
+		"UnusableAnswer":   {Answer{Key: key, Last: volumes}, volumes},
+		"NewestAnswerMore": {Answer{Key: key, Capabilities: snapshots, Last: volumes}, snapshots},
+		"NewestAnswerLess": {Answer{Key: key, Capabilities: volumes, Last: snapshots}, volumes},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

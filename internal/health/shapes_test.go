@@ -92,25 +92,3 @@ func TestShapes(t *testing.T) {
 		})
 	}
 }
-
-// TestControllerSettled: no pod of an older template is left, also none beyond the wanted
-// number.
-func TestControllerSettled(t *testing.T) {
-	surging, behind := deployment(2, 2), statefulSet(2, 2)
-	surging.Status.Replicas = 3
-	behind.Status.UpdatedReplicas = 1
-	for name, tc := range map[string]struct {
-		observed Observed
-		want     bool
-	}{
-		"Nothing":     {Observed{}, false},
-		"Deployment":  {Observed{Controller: deployment(2, 0)}, true},
-		"Surging":     {Observed{Controller: surging}, false},
-		"StatefulSet": {Observed{StatefulSet: statefulSet(2, 0)}, true},
-		"Behind":      {Observed{StatefulSet: behind}, false},
-	} {
-		if got := ControllerSettled(tc.observed); got != tc.want {
-			t.Errorf("%s: settled is %t", name, got)
-		}
-	}
-}

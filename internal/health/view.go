@@ -51,16 +51,6 @@ func workloadView(c desired.Component, o Observed) view {
 	}
 }
 
-// ControllerSettled tells whether the controller's pods are all of its newest template, and
-// none of an older one is left.
-func ControllerSettled(o Observed) bool {
-	if s := o.StatefulSet; s != nil {
-		return statefulSetView(s).settled && s.Status.Replicas == s.Status.UpdatedReplicas
-	}
-	d := o.Controller
-	return d != nil && deploymentView(d).settled && d.Status.Replicas == d.Status.UpdatedReplicas
-}
-
 func deploymentView(d *appsv1.Deployment) view {
 	v := view{kind: "Deployment"}
 	if d == nil {

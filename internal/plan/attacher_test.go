@@ -272,3 +272,79 @@ func TestAccountsOutliveTheirPods(t *testing.T) {
 		})
 	}
 }
+
+// role is a Role with rules about the given resources.
+func role(resources ...string) *unstructured.Unstructured {
+	u := running("Role", "controller")
+	var rules []any
+	for _, r := range resources {
+		rules = append(rules, map[string]any{"resources": []any{r}})
+	}
+	u.Object["rules"] = rules
+	return u
+}
+
+// rulesIn are the resources of a role's rules.
+func rulesIn(u *unstructured.Unstructured) (resources []string) {
+	rules, _, _ := unstructured.NestedSlice(u.Object, "rules")
+	for _, r := range rules {
+		resources = append(resources, r.(map[string]any)["resources"].([]any)[0].(string))
+	}
+	return resources
+}
+
+// TestRulesOutliveTheirPods: what is new is added at once, what is old goes after the
+// rollout, and what others wrote is never kept.
+func TestRulesOutliveTheirPods(t *testing.T) {
+	workload := func(generation, observed int64, containers ...string) *unstructured.Unstructured {
+		u := running("Deployment", "controller", containers...)
+		u.SetGeneration(generation)
+		u.Object["status"] = map[string]any{"observedGeneration": observed}
+		return u
+	}
+	cases := map[string]struct {
+		live, wanted *unstructured.Unstructured
+		foreign      bool
+		want         []string
+	}{
+		"TemplateChanges": {workload(1, 1, "old"), workload(1, 1, "new"), false, []string{"new", "old"}},
+		"RollingOut":      {workload(2, 1, "new"), workload(2, 1, "new"), false, []string{"new", "old"}},
+		"RolledOut":       {workload(2, 2, "new"), workload(2, 2, "new"), false, []string{"new"}},
+		"OfOthers":        {workload(2, 1, "new"), workload(2, 1, "new"), true, []string{"new"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			was := role("old")
+			in := input([]*unstructured.Unstructured{was, tc.live}, []*unstructured.Unstructured{role("new"), tc.wanted}, Use{})
+			for _, u := range []*unstructured.Unstructured{was, tc.live} {
+				intent, err := IntentHash(u)
+				if err != nil {
+					t.Fatal(err)
+				}
+				fingerprint, err := Fingerprint(u)
+				if err != nil {
+					t.Fatal(err)
+				}
+				in.Records[RefOf(u)] = Record{Intent: intent, Live: fingerprint, UID: u.GetUID()}
+			}
+			if tc.foreign {
+				in.Records[RefOf(was)] = Record{Live: "another", UID: was.GetUID()}
+			}
+			if tc.wanted != tc.live {
+				in.Wanted[1].Intent.SetGeneration(0)
+			}
+			if hash, err := IntentHash(in.Wanted[1].Intent); err == nil && name != "TemplateChanges" {
+				record := in.Records[RefOf(tc.live)]
+				record.Intent = hash
+				in.Records[RefOf(tc.live)] = record
+			}
+			p, err := Make(in)
+			if err != nil || len(p) == 0 || p[0].Ref.Kind != "Role" {
+				t.Fatalf("%v, %v", p, err)
+			}
+			if diff := cmp.Diff(tc.want, rulesIn(p[0].Intent)); diff != "" {
+				t.Errorf("-want, +got:\n%s", diff)
+			}
+		})
+	}
+}

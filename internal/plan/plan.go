@@ -102,7 +102,7 @@ func Make(in Input) (Plan, error) {
 	for _, object := range in.Wanted {
 		ref := RefOf(object.Intent)
 		wanted[ref] = true
-		object, err := in.keepSecrets(ref, object)
+		object, err := in.keep(ref, object)
 		if err != nil {
 			return nil, err
 		}
@@ -125,6 +125,15 @@ func Make(in Input) (Plan, error) {
 	}
 	deletions, err := in.deletions(wanted)
 	return in.keepRights(append(plan, deletions...)), err
+}
+
+// keep adds to a wanted role what is still in use.
+func (in Input) keep(ref Ref, object desired.Object) (desired.Object, error) {
+	object, err := in.keepSecrets(ref, object)
+	if err != nil {
+		return object, err
+	}
+	return in.keepRules(ref, object)
 }
 
 // Conflicts are the changes that forbid all others.

@@ -34,6 +34,7 @@ func attacher() Sidecar {
 				allow(storage, "csinodes", "get", "list", "watch"),
 				allow(storage, "volumeattachments", "get", "list", "watch", "patch"),
 				allow(storage, "volumeattachments/status", "patch"),
+				allow(core, "events", "create", "patch"), // of its election
 			}, readSecrets(u))
 		},
 		NamespaceRules: noRules,

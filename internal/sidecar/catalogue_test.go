@@ -353,6 +353,7 @@ func TestRules(t *testing.T) {
 			"storage.k8s.io/csinodes: get list watch",
 			"storage.k8s.io/volumeattachments: get list watch patch",
 			"storage.k8s.io/volumeattachments/status: patch",
+			"events: create patch",
 		},
 		Resizer: {
 			"persistentvolumes: get list watch patch",

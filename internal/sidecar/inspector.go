@@ -24,6 +24,6 @@ func InspectorArgs(address, configMap, key string) []string {
 // InspectorRules let it write the answer into the ConfigMap of that name.
 func InspectorRules(configMap string) []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{{
-		APIGroups: []string{core}, Resources: []string{"configmaps"}, ResourceNames: []string{configMap}, Verbs: []string{"get", "patch"},
+		APIGroups: []string{core}, Resources: []string{"configmaps"}, ResourceNames: []string{configMap}, Verbs: []string{"patch"},
 	}}
 }

@@ -157,9 +157,6 @@ func capabilityTakenAway(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
 		t.Fatalf("the rights lack %s or %s before: %+v", right, lease, given.all())
 	}
 	less := slices.DeleteFunc(slices.Clone(able), func(c string) bool { return c == "Controller/EXPAND_VOLUME" })
-	// One pod: with several, the first new one would have to be ready before the last old
-	// one goes, and csi-resizer ends beside a driver that cannot expand volumes.
-	changed(t, d, func() { d.Spec.Controller.Replicas = new(int32(1)) })
 	told(t, d, claiming(less...))
 	await(t, "csi-resizer is gone", controllerRuns(d, "csi-provisioner", "csi-attacher", "csi-snapshotter"))
 	await(t, "its rights are gone", func(ctx context.Context) error {
