@@ -86,7 +86,9 @@ func TestStoppedNode(t *testing.T) {
 		t.Errorf("attached to %v, want %s alone", got, shared.nodeB)
 	}
 
-	onNode(t, "start", shared.nodeB)
+	if _, err := shared.nodes.print(t.Context(), "up", "--root", "../.."); err != nil {
+		t.Fatal(err)
+	}
 	await(t, shared.nodeB+" is Ready", nodeIs(shared.nodeB, true))
 	await(t, "pod was started anew", restarted(p, shared.nodeB))
 	keepsWriting(t, p)

@@ -139,6 +139,9 @@ func up(ctx context.Context, s Streams, c *cluster.Cluster, t tree, count int) e
 		if err := c.CheckSame(count, binaries); err != nil {
 			return err
 		}
+		if err := c.Resume(ctx); err != nil {
+			return fmt.Errorf("%w\n\"localcluster down\" removes what there is", err)
+		}
 		fmt.Fprintf(s.Out, "the cluster is up: KUBECONFIG=%s\n", c.Paths().Kubeconfig())
 		return nil
 	}

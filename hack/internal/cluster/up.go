@@ -29,8 +29,8 @@ import (
 const nodesTimeout = 3 * time.Minute
 
 // Running reports whether the cluster is up as a whole; nodes that were stopped
-// count as up, and one whose processes have all ended, as after a restart of the
-// machine, does not. It is an error if its control plane alone has ended.
+// count as up (Resume starts them), and one whose processes have all ended, as after a
+// restart of the machine, does not. It is an error if its control plane alone has ended.
 func (c *Cluster) Running() (bool, error) {
 	s, err := load(c.paths)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -207,6 +207,26 @@ func (c *Cluster) startAll(ctx context.Context, nodes []*node.Node) error {
 	running.Wait()
 	if err := errors.Join(problems...); err != nil {
 		return err
+	}
+	return c.awaitAll(ctx, names)
+}
+
+// Resume makes the cluster that is up whole: it starts stopped nodes, brings all cables up,
+// and returns when all are Ready.
+func (c *Cluster) Resume(ctx context.Context) error {
+	nodes, err := c.Nodes()
+	if err != nil {
+		return err
+	}
+	names := make([]string, len(nodes))
+	for i, n := range nodes {
+		names[i] = n.Name()
+		if err := n.Start(ctx); err != nil {
+			return err
+		}
+		if err := n.SetLink(ctx, true); err != nil {
+			return err
+		}
 	}
 	return c.awaitAll(ctx, names)
 }
