@@ -51,7 +51,9 @@ SLOW := ^TestOneFailure|^TestEveryFieldChanges
 
 .PHONY: test
 test: deps assets ## Run all tests but the end-to-end run, with the race detector (root).
-	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" $(RACE) test -race -timeout 10m -skip '$(SLOW)' ./api/... ./cmd/... ./controllers/... ./internal/... ./test/bench/... ./test/driver/...
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" $(RACE) test -race -timeout 10m -skip '$(SLOW)|^TestQuiet$$' ./api/... ./cmd/... ./controllers/... ./internal/... ./test/bench/... ./test/driver/...
+	@echo "every request counted, on an API server of its own:"
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" $(RACE) test -race -count=1 -timeout 5m -run '^TestQuiet$$' ./controllers
 	$(RACE) -C hack test -race -timeout 5m ./...
 	@echo "every field of the API, edited; one failure at calls of the operator, in turn (make soak: at every one, in every way):"
 	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -count=1 -timeout 15m -v -run '$(SLOW)' ./controllers | grep -v -E '^(===| *--- PASS)'

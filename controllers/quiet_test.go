@@ -32,7 +32,7 @@ func TestQuiet(t *testing.T) {
 	before := versions(t, d)
 	silent := func(what string, act func()) {
 		t.Helper()
-		sent := cluster.operator.traffic.total()
+		sent, status := cluster.operator.traffic.total(), refresh(t, d).Status
 		act()
 		for range 100 {
 			reconcileOnce(t, cluster.operator, d)
@@ -40,6 +40,7 @@ func TestQuiet(t *testing.T) {
 		awaitCalm(t, cluster.operator, d)
 		if now := cluster.operator.traffic.total(); now != sent {
 			t.Errorf("%s: %d requests, the last ones %q", what, now-sent, cluster.operator.traffic.last(min(now-sent, 5)))
+			t.Logf("status -before, +after:\n%s", cmp.Diff(status, refresh(t, d).Status))
 		}
 	}
 
