@@ -22,13 +22,16 @@ type item struct {
 
 // accountItems are who a part's pods are, and what they may do.
 func accountItems(in inputs, p part) []item {
-	items := []item{{StepAccounts, account(in, p)}}
-	if rules := clusterRules(in, p); len(rules) > 0 {
+	everywhere, here := clusterRules(in, p), namespaceRules(in, p)
+	// A token only if something in the pods may use one: a node that is taken over gains
+	// nothing by it otherwise.
+	items := []item{{StepAccounts, account(in, p, len(everywhere)+len(here) > 0)}}
+	if len(everywhere) > 0 {
 		items = append(items,
 			item{StepAccounts, &rbacv1.ClusterRole{
 				TypeMeta:   kind(rbacv1.SchemeGroupVersion, "ClusterRole"),
 				ObjectMeta: in.cluster(p.name, p.component),
-				Rules:      rules,
+				Rules:      everywhere,
 			}},
 			item{StepBindings, &rbacv1.ClusterRoleBinding{
 				TypeMeta:   kind(rbacv1.SchemeGroupVersion, "ClusterRoleBinding"),
@@ -37,12 +40,12 @@ func accountItems(in inputs, p part) []item {
 				Subjects:   subject(in, p),
 			}})
 	}
-	if rules := namespaceRules(in, p); len(rules) > 0 {
+	if len(here) > 0 {
 		items = append(items,
 			item{StepAccounts, &rbacv1.Role{
 				TypeMeta:   kind(rbacv1.SchemeGroupVersion, "Role"),
 				ObjectMeta: in.namespaced(p.name, p.component),
-				Rules:      rules,
+				Rules:      here,
 			}},
 			item{StepBindings, &rbacv1.RoleBinding{
 				TypeMeta:   kind(rbacv1.SchemeGroupVersion, "RoleBinding"),
@@ -62,10 +65,8 @@ func (p part) bindingName() string {
 	return p.name + "-" + digest(p.ServiceAccountName)[:stemHash]
 }
 
-// account has a token only if something in the pods may use one: a node that is taken
-// over gains nothing by it otherwise.
-func account(in inputs, p part) *corev1.ServiceAccount {
-	token := len(clusterRules(in, p)) > 0 || len(namespaceRules(in, p)) > 0
+// account is who a part's pods are.
+func account(in inputs, p part, token bool) *corev1.ServiceAccount {
 	about := in.namespaced(p.accountName(), p.component)
 	maps.Copy(about.Annotations, p.ServiceAccountAnnotations)
 	return &corev1.ServiceAccount{
