@@ -19,6 +19,7 @@ import (
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
 	"github.com/csi-operator/csi-operator/internal/health"
+	"github.com/csi-operator/csi-operator/internal/plan"
 	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
 
@@ -118,22 +119,10 @@ func (r *Reconciler) lastKnown(ctx context.Context, d *v1alpha1.CSIDriverDeploym
 			return nil, err
 		}
 		for i := range workloads {
-			last = append(last, sidecar.Implied(containerNames(&workloads[i]))...)
+			last = append(last, sidecar.Implied(plan.ContainerNames(&workloads[i]))...)
 		}
 	}
 	return last, nil
-}
-
-// containerNames are those of a workload's pods.
-func containerNames(workload *unstructured.Unstructured) (names []string) {
-	containers, _, _ := unstructured.NestedSlice(workload.Object, "spec", "template", "spec", "containers")
-	for _, c := range containers {
-		if fields, ok := c.(map[string]any); ok {
-			name, _ := fields["name"].(string)
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // keepDiscovery writes into the status by which capabilities the sidecars are chosen, and

@@ -89,16 +89,19 @@ func hasAttacher(workload *unstructured.Unstructured) bool {
 
 // runs tells whether the pods of a workload have a container; those of none do not.
 func runs(workload *unstructured.Unstructured, container string) bool {
-	if workload == nil {
-		return false
-	}
+	return workload != nil && slices.Contains(ContainerNames(workload), container)
+}
+
+// ContainerNames are those of a workload's pods.
+func ContainerNames(workload *unstructured.Unstructured) (names []string) {
 	containers, _, _ := unstructured.NestedSlice(workload.Object, "spec", "template", "spec", "containers")
 	for _, c := range containers {
-		if fields, ok := c.(map[string]any); ok && fields["name"] == container {
-			return true
+		if fields, ok := c.(map[string]any); ok {
+			name, _ := fields["name"].(string)
+			names = append(names, name)
 		}
 	}
-	return false
+	return names
 }
 
 // keepRights leaves a workload whose change is blocked the rights that it has, and pods of
