@@ -30,12 +30,12 @@ func holders() []holder {
 		},
 		{
 			object:    func(d *driver) client.Object { return pod(d, v1alpha1.ComponentController) },
-			goes:      []string{"StorageClass", "Deployment"},
+			goes:      []string{"StorageClass", "Deployment", "PodDisruptionBudget"},
 			condition: v1alpha1.ConditionApplied, reason: v1alpha1.ReasonDeleting, message: "waiting for Pod",
 		},
 		{
 			object:    func(d *driver) client.Object { return pod(d, v1alpha1.DefaultNodePool) },
-			goes:      []string{"StorageClass", "Deployment", "DaemonSet"},
+			goes:      []string{"StorageClass", "Deployment", "PodDisruptionBudget", "DaemonSet"},
 			condition: v1alpha1.ConditionApplied, reason: v1alpha1.ReasonDeleting, message: "waiting for Pod",
 		},
 	}
