@@ -77,6 +77,7 @@ func (r *Reconciler) answerOf(ctx context.Context, d *v1alpha1.CSIDriverDeployme
 func (r *Reconciler) factsOf(ctx context.Context, d *v1alpha1.CSIDriverDeployment) (desired.Facts, answer, error) {
 	facts := r.facts
 	facts.Served = r.optional.served()
+	facts.Kubernetes = int(r.kubernetes.minor.Load())
 	if d.Spec.Source != v1alpha1.SourceCustom || d.Spec.Capabilities != nil {
 		return facts, answer{}, nil
 	}

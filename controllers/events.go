@@ -34,7 +34,7 @@ func newsworthy(old *metav1.Condition, c metav1.Condition) bool {
 	}
 	switch c.Type {
 	case v1alpha1.ConditionSpecValid, v1alpha1.ConditionApplied:
-		return c.Status != metav1.ConditionTrue
+		return c.Status != metav1.ConditionTrue || severity(c) == corev1.EventTypeWarning
 	default:
 		return isObstacle(c)
 	}
@@ -49,6 +49,9 @@ func severity(c metav1.Condition) string {
 	good := c.Status == metav1.ConditionTrue
 	if isObstacle(c) {
 		good = !good
+	}
+	if c.Reason == v1alpha1.ReasonUnchecked {
+		return corev1.EventTypeWarning
 	}
 	if good || c.Reason == v1alpha1.ReasonDeleting {
 		return corev1.EventTypeNormal

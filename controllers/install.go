@@ -28,7 +28,7 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 	if err != nil && !errors.As(err, &invalid) {
 		return reconcile.Result{}, err
 	}
-	markSpecValid(d, err)
+	markSpecValid(d, set.Warnings, err)
 	if err != nil {
 		markSpecInvalidApplied(d)
 		markChangeBlocked(d, nil)

@@ -136,6 +136,7 @@ type operator struct {
 	client     client.Client // reads come from its cache
 	reconciler *Reconciler
 	traffic    *traffic
+	release    *release // of Kubernetes, as the operator reads it
 	cancel     context.CancelFunc
 	done       chan error
 }
@@ -171,7 +172,11 @@ func startOperator(edits ...func(*manager.Options)) (*operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.reconciler = newReconciler(mgr, facts)
+	if o.reconciler, err = newReconciler(mgr, facts); err != nil {
+		return nil, err
+	}
+	o.release = &release{real: o.reconciler.kubernetes.server}
+	o.reconciler.kubernetes.server = o.release
 	ctx, cancel := context.WithCancel(context.Background())
 	if err := o.reconciler.addTo(ctx, mgr); err != nil {
 		cancel()

@@ -48,6 +48,8 @@ type Reconciler struct {
 	facts    desired.Facts
 	optional *optional
 	admitted admissions
+
+	kubernetes *kubernetes
 }
 
 // The operator's own rights.

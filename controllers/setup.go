@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -50,10 +51,18 @@ func Scheme() (*runtime.Scheme, error) {
 // Add adds the controller to a manager whose scheme is Scheme and whose cache
 // has CacheOptions.
 func Add(ctx context.Context, mgr manager.Manager, facts desired.Facts) error {
-	return newReconciler(mgr, facts).addTo(ctx, mgr)
+	r, err := newReconciler(mgr, facts)
+	if err != nil {
+		return err
+	}
+	return r.addTo(ctx, mgr)
 }
 
-func newReconciler(mgr manager.Manager, facts desired.Facts) *Reconciler {
+func newReconciler(mgr manager.Manager, facts desired.Facts) (*Reconciler, error) {
+	server, err := discovery.NewDiscoveryClientForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return nil, fmt.Errorf("preparing to read the version of Kubernetes: %w", err)
+	}
 	return &Reconciler{
 		client:   mgr.GetClient(),
 		cache:    mgr.GetCache(),
@@ -63,10 +72,18 @@ func newReconciler(mgr manager.Manager, facts desired.Facts) *Reconciler {
 		recorder: mgr.GetEventRecorder(name),
 		facts:    facts,
 		optional: newOptional(mgr),
-	}
+
+		kubernetes: &kubernetes{server: server},
+	}, nil
 }
 
 func (r *Reconciler) addTo(ctx context.Context, mgr manager.Manager) error {
+	if _, err := r.kubernetes.look(); err != nil {
+		return err
+	}
+	if err := mgr.Add(manager.RunnableFunc(r.followUpgrades)); err != nil {
+		return fmt.Errorf("adding the look for upgrades: %w", err)
+	}
 	b := builder.ControllerManagedBy(mgr).
 		Named(name).
 		For(&v1alpha1.CSIDriverDeployment{}, builder.WithPredicates(asked())).

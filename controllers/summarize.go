@@ -106,10 +106,14 @@ func keep(d *v1alpha1.CSIDriverDeployment, r health.Report) {
 	}
 }
 
-func markSpecValid(d *v1alpha1.CSIDriverDeployment, err error) {
+func markSpecValid(d *v1alpha1.CSIDriverDeployment, warnings []string, err error) {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionSpecValid, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonValid,
 		Message: "the spec can be rendered",
+	}
+	if len(warnings) > 0 {
+		c.Reason = v1alpha1.ReasonUnchecked
+		c.Message += "; flags and feature gates are not checked of " + strings.Join(warnings, ", nor of ")
 	}
 	if err != nil {
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1alpha1.ReasonInvalid, err.Error()

@@ -43,6 +43,9 @@ const (
 
 	ReasonValid   = "Valid"
 	ReasonInvalid = "Invalid"
+	// ReasonUnchecked: the spec is valid as far as the operator can know; the message tells
+	// of the sidecars whose versions it does not know. The event of it is a warning.
+	ReasonUnchecked = "Unchecked"
 
 	ReasonApplied          = "Applied"
 	ReasonNamespaceMissing = "NamespaceMissing"

@@ -57,8 +57,8 @@ func (r *runningSidecar) changeArgs(l layer, f found) error {
 // addFlag adds a flag in the place of the one of its name.
 func (r *runningSidecar) addFlag(field, flag string) error {
 	name, _, _ := strings.Cut(flag, "=")
-	if known, all := r.TakesFlag(r.version, strings.TrimLeft(name, "-")); !known {
-		return invalid(field, "%s %s does not know %s and would end at once; it knows %s", r.Name, r.version, name, strings.Join(all, ", "))
+	if known, all := r.TakesFlag(strings.TrimLeft(name, "-")); !known {
+		return invalid(field, "%s %s does not know %s and would end at once; it knows %s", r.Name, r.Version, name, strings.Join(all, ", "))
 	}
 	if elsewhere, given := sidecar.Flag([]string{flag}, "leader-election-namespace"); given && elsewhere != r.namespace && elsewhere != "$(POD_NAMESPACE)" {
 		return invalid(field, "the sidecar may use Leases in the namespace of the pods only, which is %q", r.namespace)

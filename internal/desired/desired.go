@@ -31,6 +31,8 @@ type Facts struct {
 	Configuration Configuration
 	// Served are the optional kinds that the cluster has.
 	Served Served
+	// Kubernetes is the minor release of the cluster, 37 for 1.37; 0 where it is unknown.
+	Kubernetes int
 	// Answer is what is known of the driver's capabilities; nil for nothing. It is of one
 	// CSIDriverDeployment.
 	Answer *Answer
@@ -122,6 +124,8 @@ type Set struct {
 	Discovery Discovery
 	// Served are the optional kinds that were rendered.
 	Served Served
+	// Warnings tell of what may be right and could not be checked.
+	Warnings []string
 	// Unserved are the classes that wait for a kind that the cluster does not have.
 	Unserved []string
 }
@@ -134,7 +138,7 @@ func Render(d *v1alpha1.CSIDriverDeployment, f Facts) (Set, error) {
 	if err != nil {
 		return Set{}, err
 	}
-	set := Set{Driver: in.driver, Namespace: in.namespace, Discovery: in.discovery, Served: in.served, Unserved: in.unserved()}
+	set := Set{Driver: in.driver, Namespace: in.namespace, Discovery: in.discovery, Served: in.served, Warnings: in.warnings, Unserved: in.unserved()}
 	for _, i := range items(in) {
 		u, err := intent(i.typed)
 		if err != nil {
@@ -195,7 +199,7 @@ func (p part) rows(version string) []Row {
 		}
 		for _, s := range p.sidecars {
 			if s.Name == c.Name {
-				row.Version = s.version
+				row.Version = s.Version
 			}
 		}
 		list = append(list, row)

@@ -31,10 +31,12 @@ type inputs struct {
 	discovery    Discovery
 	capabilities sidecar.Capabilities
 	served       Served
+	kubernetes   int
 	capacity     bool
 	classes      classes
 	parts        []part
 	found        found
+	warnings     []string
 }
 
 // read checks d and fills in defaults; the error is an *InvalidError.
@@ -53,6 +55,8 @@ func read(d *v1alpha1.CSIDriverDeployment, f Facts) (inputs, error) {
 		served:    f.Served,
 		capacity:  orDefault(d.Spec.StorageCapacity, false),
 		found:     found{},
+
+		kubernetes: f.Kubernetes,
 	}
 	if in.bundled {
 		in.image, in.version = f.PoolDriverImage, f.DriverVersion

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	imageref "github.com/distribution/reference"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -25,13 +24,10 @@ type runningSidecar struct {
 	namespace string // of the pods
 	settings  sidecar.Settings
 	image     string
-	version   string // empty where nobody knows it
-	// imageField is where the spec names the image; empty where it does not.
-	imageField string
-	args       []string
-	resources  corev1.ResourceRequirements
-	mountPath  string
-	layers     []layer
+	args      []string
+	resources corev1.ResourceRequirements
+	mountPath string
+	layers    []layer
 }
 
 // elects tells whether one of several works.
@@ -76,6 +72,11 @@ func (in *inputs) readSidecars(p part) ([]runningSidecar, error) {
 	var running []runningSidecar
 	for at, s := range sidecar.Catalogue() {
 		sources := in.sourcesOf(s.Role, p)
+		image, err := in.imageOf(s, sources)
+		if err != nil {
+			return nil, err
+		}
+		s = s.At(image.version)
 		wanted, err := in.wants(s, p, sources)
 		if err != nil {
 			return nil, err
@@ -93,6 +94,8 @@ func (in *inputs) readSidecars(p part) ([]runningSidecar, error) {
 		if err := r.readArgs(in.found); err != nil {
 			return nil, err
 		}
+		r.image = image.name
+		in.warn(image, s)
 		running = append(running, r)
 	}
 	return running, nil
@@ -152,8 +155,6 @@ func (in *inputs) configure(s sidecar.Sidecar, p part, sources []source) (runnin
 	if in.bundled && s.Role == sidecar.Provisioner {
 		r.settings.DefaultFSType = bundledFSType
 	}
-	shared := in.config.Sidecars[s.Role]
-	r.image, r.version = shared.Image, shared.Version
 	for _, from := range sources {
 		if err := r.overlay(from); err != nil {
 			return r, err
@@ -165,9 +166,6 @@ func (in *inputs) configure(s sidecar.Sidecar, p part, sources []source) (runnin
 	r.settings.Address = join(p.os, r.mountPath, p.socket.file)
 	if p.windows() {
 		r.settings.Address = endpointIn(p.os, r.mountPath, p.socket.file)
-	}
-	if err := r.identify(); err != nil {
-		return r, err
 	}
 	if err := r.checkGates(sources); err != nil {
 		return r, err
@@ -181,7 +179,7 @@ func (in *inputs) configure(s sidecar.Sidecar, p part, sources []source) (runnin
 func (in *inputs) lookForGroups(r *runningSidecar) {
 	const gate = sidecar.GroupSnapshotGate
 	_, given := r.settings.Gates[gate]
-	known, all := r.TakesGate(r.version, gate)
+	known, all := r.TakesGate(gate)
 	if given || !known || len(all) == 0 || r.Role != sidecar.Snapshotter || !in.served.GroupSnapshots || !in.capabilities[sidecar.GroupSnapshot] {
 		return
 	}
@@ -210,13 +208,6 @@ func (r *runningSidecar) overlay(from source) error {
 		set.Gates[gate] = on
 	}
 	r.mountPath = cmp.Or(spec.SocketMountPath, r.mountPath)
-	if spec.Image != "" { // another image has another version
-		r.image, r.version, r.imageField = spec.Image, "", field+".image"
-	}
-	if spec.Version != "" && r.imageField == "" { // of the catalogue's image, whatever the operator's configuration says
-		r.image = ""
-	}
-	r.version = cmp.Or(spec.Version, r.version)
 	for _, resources := range []struct {
 		field string
 		given *corev1.ResourceRequirements
@@ -285,29 +276,12 @@ func duration(d *metav1.Duration) string {
 	return d.Duration.String()
 }
 
-// identify decides which image runs and which version that is.
-func (r *runningSidecar) identify() error {
-	if r.image == "" {
-		r.version = cmp.Or(r.version, r.Version)
-		r.image = r.Repository + ":" + r.version
-		return nil
-	}
-	named, err := imageref.ParseNormalizedNamed(r.image)
-	if err != nil {
-		return invalid(r.imageField, "%q is no name of an image: %v", r.image, err)
-	}
-	if tagged, ok := named.(imageref.Tagged); ok {
-		r.version = cmp.Or(r.version, sidecar.ReleaseOf(tagged.Tag()))
-	}
-	return nil
-}
-
 // checkGates refuses feature gates that a known version does not know, and exits over.
 func (r *runningSidecar) checkGates(sources []source) error {
 	for _, s := range sources {
 		for _, gate := range slices.Sorted(maps.Keys(s.spec.FeatureGates)) {
-			if known, all := r.TakesGate(r.version, gate); !known {
-				return invalid(s.of(r.Role)+".featureGates["+gate+"]", "%s %s does not know it and would end at once; it knows %s", r.Name, r.version, orNone(all))
+			if known, all := r.TakesGate(gate); !known {
+				return invalid(s.of(r.Role)+".featureGates["+gate+"]", "%s %s does not know it and would end at once; it knows %s", r.Name, r.Version, orNone(all))
 			}
 		}
 	}

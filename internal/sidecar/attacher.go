@@ -20,7 +20,7 @@ func attacher() Sidecar {
 		Role:       Attacher,
 		Name:       AttacherContainer,
 		Repository: registry + "csi-attacher",
-		Version:    "v4.12.0",
+		versions:   pins{34: "v4.8.0", 35: "v4.10.0", 36: "v4.11.0", 37: "v4.12.0"},
 		Placements: []Placement{Controller},
 		Needed:     func(c Capabilities) bool { return c[PublishVolume] },
 		Lacks:      nothing,

@@ -26,6 +26,7 @@ const (
 	ControllerExpand       = "Controller/EXPAND_VOLUME"
 	ModifyVolume           = "Controller/MODIFY_VOLUME"
 	VolumeCondition        = "Controller/VOLUME_CONDITION"
+	GetVolumeHealth        = "Controller/GET_VOLUME_HEALTH"
 	NodeExpand             = "Node/EXPAND_VOLUME"
 	GroupSnapshot          = "GroupController/CREATE_DELETE_GET_VOLUME_GROUP_SNAPSHOT"
 )
@@ -85,7 +86,7 @@ func (c Capabilities) Any(names ...string) bool {
 func Implied(containers []string) []string {
 	names := map[Role][]string{
 		Provisioner: {CreateVolume}, Attacher: {PublishVolume}, Resizer: {ControllerExpand},
-		Snapshotter: {CreateSnapshot}, HealthMonitor: {ListVolumes, VolumeCondition},
+		Snapshotter: {CreateSnapshot}, HealthMonitor: {ListVolumes, VolumeCondition, GetVolumeHealth},
 	}
 	var implied []string
 	for _, s := range Catalogue() {

@@ -49,8 +49,12 @@ type Sidecar struct {
 	Role Role
 	// Name of the container.
 	Name string
-	// Repository and Version make the image.
+	// Repository and Version make the image. What is said here is of that version.
 	Repository, Version string
+	// versions run by default.
+	versions pins
+	// adapt changes what is different in Version; nil where nothing ever was.
+	adapt func(*Sidecar)
 	// Placements are the services that it may run beside, the usual one first.
 	Placements []Placement
 	// Everywhere is true for a sidecar that runs beside each of its Placements.
@@ -80,10 +84,11 @@ type Sidecar struct {
 	releases releases
 }
 
-// Catalogue is every sidecar, in the order of their containers in a pod. Each
-// call makes new values, so that a caller may change what it got.
+// Catalogue is every sidecar, in the order of their containers in a pod, in the version
+// that runs by default on the newest Kubernetes. Each call makes new values, so that a
+// caller may change what it got.
 func Catalogue() []Sidecar {
-	return []Sidecar{
+	all := []Sidecar{
 		provisioner(),
 		attacher(),
 		resizer(),
@@ -92,6 +97,10 @@ func Catalogue() []Sidecar {
 		nodeDriverRegistrar(),
 		livenessProbe(),
 	}
+	for i, s := range all {
+		all[i] = s.At(s.VersionFor(0))
+	}
+	return all
 }
 
 // RunsBeside tells whether a sidecar may run beside a service.

@@ -5,6 +5,7 @@ package sidecar
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -141,22 +142,14 @@ func TestNoVersionEndsOverItsFlags(t *testing.T) {
 		if slices.Equal(s.Placements, []Placement{Controller, Node}) && !s.Everywhere {
 			lines = append(lines, s.Args(perNode))
 		}
-		for _, version := range []string{s.releases.oldest, s.Version, s.releases.newest} {
+		versions := slices.Collect(maps.Values(s.versions))
+		for _, version := range append(versions, s.releases.oldest, s.releases.newest) {
 			for _, arg := range slices.Concat(lines...) {
 				flag, _, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
-				if known, _ := s.TakesFlag(version, flag); !known || !s.releases.knows(version) {
+				if known, _ := s.At(version).TakesFlag(flag); !known || !s.releases.knows(version) {
 					t.Errorf("%s %s does not take --%s", s.Name, version, flag)
 				}
 			}
-		}
-	}
-}
-
-// TestPinnedVersionsAreKnown: flags and gates of what runs by default can be checked.
-func TestPinnedVersionsAreKnown(t *testing.T) {
-	for _, s := range Catalogue() {
-		if known, all := s.TakesFlag(s.Version, "no-such-flag"); known || len(all) == 0 {
-			t.Errorf("%s %s: nothing is known of its flags", s.Name, s.Version)
 		}
 	}
 }
@@ -179,7 +172,7 @@ func TestNeeded(t *testing.T) {
 		"Condition":       {[]string{VolumeCondition}, nil},
 		"ConditionList":   {[]string{VolumeCondition, ListVolumes}, []Role{HealthMonitor}},
 		"ConditionGet":    {[]string{VolumeCondition, GetVolume}, []Role{HealthMonitor}},
-		"NewHealth":       {[]string{"Controller/GET_VOLUME_HEALTH", ListVolumes}, nil},
+		"NewHealth":       {[]string{GetVolumeHealth, ListVolumes}, nil},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -211,7 +204,7 @@ func TestLacks(t *testing.T) {
 			t.Errorf("%s lacks %q, want %q", s.Role, got, want[s.Role])
 		}
 	}
-	if got := healthMonitor().Lacks(NewCapabilities(VolumeCondition)); got != "any of Controller/LIST_VOLUMES and Controller/GET_VOLUME" {
+	if got := healthMonitor().At("v0.18.0").Lacks(NewCapabilities(VolumeCondition)); got != "any of Controller/LIST_VOLUMES and Controller/GET_VOLUME" {
 		t.Errorf("the health monitor lacks %q", got)
 	}
 }

@@ -18,7 +18,7 @@ func livenessProbe() Sidecar {
 		Role:           LivenessProbe,
 		Name:           "livenessprobe",
 		Repository:     registry + "livenessprobe",
-		Version:        "v2.19.0",
+		versions:       pins{34: "v2.15.0", 35: "v2.17.0", 36: "v2.18.0", 37: "v2.19.0"},
 		Placements:     []Placement{Controller, Node},
 		Everywhere:     true,
 		Needed:         func(Capabilities) bool { return true },

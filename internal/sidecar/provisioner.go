@@ -16,7 +16,7 @@ func provisioner() Sidecar {
 		Role:       Provisioner,
 		Name:       "csi-provisioner",
 		Repository: registry + "csi-provisioner",
-		Version:    "v6.3.0",
+		versions:   pins{34: "v5.1.0", 35: "v6.0.0", 36: "v6.1.1", 37: "v6.3.0"},
 		Placements: []Placement{Controller, Node},
 		Needed:     func(c Capabilities) bool { return c[CreateVolume] },
 		Lacks:      nothing,

@@ -15,7 +15,7 @@ func nodeDriverRegistrar() Sidecar {
 		Role:       NodeDriverRegistrar,
 		Name:       RegistrarContainer,
 		Repository: registry + "csi-node-driver-registrar",
-		Version:    "v2.17.0",
+		versions:   pins{34: "v2.13.0", 35: "v2.15.0", 36: "v2.16.0", 37: "v2.17.0"},
 		Placements: []Placement{Node},
 		Everywhere: true,
 		Needed:     func(Capabilities) bool { return true },

@@ -172,15 +172,15 @@ func ReleaseOf(tag string) string {
 	return tag
 }
 
-// TakesGate tells whether a version takes a feature gate, and which it takes. Of a
-// version that the catalogue does not know, everything may be.
-func (s Sidecar) TakesGate(version, gate string) (bool, []string) {
-	return takes(s.releases, version, gate, s.releases.gatesAt(version))
+// TakesGate tells whether the sidecar's version takes a feature gate, and which it takes.
+// Of a version that the catalogue does not know, everything may be.
+func (s Sidecar) TakesGate(gate string) (bool, []string) {
+	return takes(s.releases, s.Version, gate, s.releases.gatesAt(s.Version))
 }
 
 // TakesFlag is TakesGate for a flag without dashes.
-func (s Sidecar) TakesFlag(version, flag string) (bool, []string) {
-	return takes(s.releases, version, flag, s.releases.flagsAt(version))
+func (s Sidecar) TakesFlag(flag string) (bool, []string) {
+	return takes(s.releases, s.Version, flag, s.releases.flagsAt(s.Version))
 }
 
 func takes(r releases, version, name string, all []string) (bool, []string) {

@@ -19,7 +19,7 @@ func resizer() Sidecar {
 		Role:       Resizer,
 		Name:       "csi-resizer",
 		Repository: registry + "csi-resizer",
-		Version:    "v2.2.0",
+		versions:   pins{34: "v1.13.1", 35: "v2.0.0", 36: "v2.1.0", 37: "v2.2.0"},
 		Placements: []Placement{Controller},
 		Needed:     resizes,
 		Lacks: func(c Capabilities) string {

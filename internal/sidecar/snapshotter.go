@@ -16,7 +16,7 @@ func snapshotter() Sidecar {
 		Role:       Snapshotter,
 		Name:       "csi-snapshotter",
 		Repository: registry + "csi-snapshotter",
-		Version:    "v8.6.0",
+		versions:   pins{34: "v8.3.0", 35: "v8.4.0", 36: "v8.5.0", 37: "v8.6.0"},
 		Placements: []Placement{Controller, Node},
 		Needed:     func(c Capabilities) bool { return c[CreateSnapshot] },
 		Lacks: func(c Capabilities) string {

@@ -1,0 +1,66 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/version"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// lookForUpgrade is how often the release of Kubernetes is read: no watch tells of it.
+const lookForUpgrade = 10 * time.Minute
+
+// kubernetes is the release of the cluster, by which the versions of the sidecars are
+// chosen.
+type kubernetes struct {
+	server discovery.ServerVersionInterface
+	minor  atomic.Int64
+}
+
+// look reads the release, and tells whether it is a newer one. An older one is not
+// followed: while the API servers are upgraded one after the other, both answer.
+func (k *kubernetes) look() (news bool, err error) {
+	info, err := k.server.ServerVersion()
+	if err != nil {
+		return false, fmt.Errorf("reading the version of Kubernetes: %w", err)
+	}
+	minor := minorOf(info.GitVersion)
+	if minor <= k.minor.Load() {
+		return false, nil
+	}
+	k.minor.Store(minor)
+	return true, nil
+}
+
+// minorOf is the minor release of Kubernetes 1; 0 for a version that tells none.
+func minorOf(gitVersion string) int64 {
+	v, err := version.ParseGeneric(gitVersion)
+	if err != nil || v.Major() != 1 {
+		return 0
+	}
+	return int64(v.Minor())
+}
+
+// followUpgrades has every driver reconciled when Kubernetes was upgraded.
+func (r *Reconciler) followUpgrades(ctx context.Context) error {
+	logger := log.FromContext(ctx)
+	wait.UntilWithContext(ctx, func(ctx context.Context) {
+		news, err := r.kubernetes.look()
+		if err == nil && news {
+			logger.Info("Kubernetes was upgraded", "minor", r.kubernetes.minor.Load())
+			err = r.wakeAll(ctx)
+		}
+		if err != nil {
+			logger.Error(err, "Looking for an upgrade of Kubernetes")
+		}
+	}, lookForUpgrade)
+	return nil
+}
