@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/retry"
@@ -135,11 +136,15 @@ func stillThere(t *testing.T, o client.Object) error {
 	return fmt.Errorf("%T %s exists, finalizers %q", o, o.GetName(), now.GetFinalizers())
 }
 
-// owned lists, live, all objects with the label of a driver.
-func owned(t *testing.T, name string) []unstructured.Unstructured {
+// owned lists, live, all objects with the label of a driver; of some kinds where they are
+// given.
+func owned(t *testing.T, name string, kinds ...schema.GroupVersionKind) []unstructured.Unstructured {
 	t.Helper()
 	var all []unstructured.Unstructured
-	for _, kind := range desired.Kinds() {
+	if len(kinds) == 0 {
+		kinds = desired.Kinds()
+	}
+	for _, kind := range kinds {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 		err := cluster.List(t.Context(), list, client.MatchingLabels(desired.Selector(name)))

@@ -4,23 +4,25 @@
 package controllers
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/go-logr/logr"
+	eventsv1 "k8s.io/api/events/v1"
 
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
-// traffic is every request that an operator sent, apart from watches; events are
-// only counted.
+// traffic is every request that an operator sent, apart from watches.
 type traffic struct {
 	mu        sync.Mutex
 	sent      []string
-	byName    map[string][]int // places in sent: of objects, and of reconciles of a driver
-	events    int
+	byName    map[string][]int     // places in sent: of objects, and of reconciles of a driver
+	events    []string             // what was told of whom
 	saboteurs map[string]*saboteur // by driver
 }
 
@@ -59,9 +61,7 @@ func (t *traffic) record(next http.RoundTripper) http.RoundTripper {
 			return next.RoundTrip(r)
 		}
 		if strings.Contains(r.URL.Path, "/events.k8s.io/") {
-			t.mu.Lock()
-			t.events++
-			t.mu.Unlock()
+			t.keepEvent(r)
 			return next.RoundTrip(r)
 		}
 		t.keep(r)
@@ -86,11 +86,30 @@ func (t *traffic) keep(r *http.Request) {
 	t.sent = append(t.sent, r.Method+" "+r.URL.Path)
 }
 
-// total counts all requests, with those for events.
-func (t *traffic) total() int {
+// keepEvent notes an event: whom it is about, and what it tells; of one that is told once
+// more, what it is called, which begins with the name of whom it is about. It is sent
+// beside the work, and again seconds later if it could not be: its place among the
+// requests says nothing.
+func (t *traffic) keepEvent(r *http.Request) {
+	note := nameIn(r.URL.Path) + ": again"
+	if body, err := r.GetBody(); err == nil && r.Method == http.MethodPost {
+		event := &eventsv1.Event{}
+		if err := json.NewDecoder(body).Decode(event); err == nil {
+			note = event.Regarding.Name + ": " + event.Reason + " " + event.Note
+		}
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.sent) + t.events
+	t.events = append(t.events, note)
+}
+
+// eventsOf are the events about a driver: those of tests before come late.
+func (t *traffic) eventsOf(d *v1alpha1.CSIDriverDeployment) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(t.events), func(note string) bool {
+		return !strings.HasPrefix(note, d.Name+":") && !strings.HasPrefix(note, d.Name+".")
+	})
 }
 
 func (t *traffic) all() []string {
@@ -98,8 +117,6 @@ func (t *traffic) all() []string {
 	defer t.mu.Unlock()
 	return slices.Clone(t.sent)
 }
-
-func (t *traffic) last(n int) []string { return last(t.all(), n) }
 
 // about are, in order, the requests for objects of the given names and for their
 // status, and whatever a reconcile of a driver of such a name sent: lists too.
