@@ -26,7 +26,7 @@ func TestRoleIsExact(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := permissions(slices.Concat(grantedRules(t), ownRules()))
+	want := permissions(slices.Concat(grantedRules(t, facts), ownRules()))
 	everything := sidecar.Use{
 		Capabilities: sidecar.NewCapabilities(sidecar.KnownCapabilities()...), Secrets: true, OwnedBy: "Deployment",
 		Args: []string{"--enable-capacity", "--feature-gates=CrossNamespaceVolumeDataSource=true"},
@@ -36,9 +36,18 @@ func TestRoleIsExact(t *testing.T) {
 		maps.Copy(want, permissions(s.NamespaceRules(everything)))
 	}
 	maps.Copy(want, permissions(sidecar.InspectorRules("any")))
+	maps.Copy(want, permissions(openShiftRules(t)))
 	if diff := cmp.Diff(want, permissions(role.Rules)); diff != "" {
 		t.Errorf("-needed, +held:\n%s", diff)
 	}
+}
+
+// openShiftRules are those of the roles of a driver that are for OpenShift.
+func openShiftRules(t *testing.T) []rbacv1.PolicyRule {
+	t.Helper()
+	there := facts
+	there.OpenShift = true
+	return slices.DeleteFunc(grantedRules(t, there), func(r rbacv1.PolicyRule) bool { return !slices.Contains(r.APIGroups, "security.openshift.io") })
 }
 
 // ownRules are what the operator does itself.
@@ -87,11 +96,14 @@ func TestRoleIsNarrow(t *testing.T) {
 		if slices.Contains(rule.Resources, "secrets") && !slices.Equal(rule.Verbs, []string{"get"}) {
 			t.Errorf("rule %v does more than read a secret by its name", rule)
 		}
+		if slices.Contains(rule.Resources, "securitycontextconstraints") && !slices.Equal(rule.ResourceNames, []string{"privileged"}) {
+			t.Errorf("rule %v is of more than one SecurityContextConstraints", rule)
+		}
 	}
 }
 
 // grantedRules are the rules of all roles of a rendered driver.
-func grantedRules(t *testing.T) []rbacv1.PolicyRule {
+func grantedRules(t *testing.T, facts desired.Facts) []rbacv1.PolicyRule {
 	t.Helper()
 	set, err := desired.Render(&v1alpha1.CSIDriverDeployment{
 		ObjectMeta: metav1.ObjectMeta{Name: "pool.example.com"},

@@ -81,6 +81,10 @@ func (r *Reconciler) addTo(ctx context.Context, mgr manager.Manager) error {
 	if _, err := r.kubernetes.look(); err != nil {
 		return err
 	}
+	var err error
+	if r.facts.OpenShift, err = onOpenShift(mgr.GetRESTMapper()); err != nil {
+		return err
+	}
 	if err := mgr.Add(manager.RunnableFunc(r.followUpgrades)); err != nil {
 		return fmt.Errorf("adding the look for upgrades: %w", err)
 	}

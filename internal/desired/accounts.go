@@ -26,6 +26,7 @@ func accountItems(in inputs, p part) []item {
 	// A token only if something in the pods may use one: a node that is taken over gains
 	// nothing by it otherwise.
 	items := []item{{StepAccounts, account(in, p, len(everywhere)+len(here) > 0)}}
+	here = append(here, in.sccRules(p)...) // which are no reason for a token
 	if len(everywhere) > 0 {
 		items = append(items,
 			item{StepAccounts, &rbacv1.ClusterRole{

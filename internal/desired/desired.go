@@ -33,6 +33,8 @@ type Facts struct {
 	Served Served
 	// Kubernetes is the minor release of the cluster, 37 for 1.37; 0 where it is unknown.
 	Kubernetes int
+	// OpenShift is true where security.openshift.io is served.
+	OpenShift bool
 	// Answer is what is known of the driver's capabilities; nil for nothing. It is of one
 	// CSIDriverDeployment.
 	Answer *Answer

@@ -32,6 +32,7 @@ type inputs struct {
 	capabilities sidecar.Capabilities
 	served       Served
 	kubernetes   int
+	openShift    bool
 	capacity     bool
 	classes      classes
 	parts        []part
@@ -57,6 +58,7 @@ func read(d *v1alpha1.CSIDriverDeployment, f Facts) (inputs, error) {
 		found:     found{},
 
 		kubernetes: f.Kubernetes,
+		openShift:  f.OpenShift,
 	}
 	if in.bundled {
 		in.image, in.version = f.PoolDriverImage, f.DriverVersion

@@ -55,6 +55,7 @@ func (in *inputs) renderPod(p part) (corev1.PodTemplateSpec, error) {
 	if in.inspects(p) {
 		sidecars = append(sidecars, in.inspector(p))
 	}
+	in.letReachSocket(driver, sidecars)
 	t := template(in.driver, p, append(in.podDefaults(p),
 		volumes(in.volumesOf(p)...), containers(driver), containers(sidecars...))...)
 	if t, err = in.fragmented(t, p.podLayers); err != nil {
