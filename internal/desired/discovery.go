@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/sidecar"
@@ -64,13 +65,19 @@ func (a *Answer) hold(key string) []string {
 	return a.Capabilities
 }
 
-// driverKey is a hash of all that decides what the driver container of the controller is.
+// driverKey is a hash of all that decides what the driver container of the controller is,
+// and of no more than comes with new pods.
 func driverKey(spec v1alpha1.CSIDriverDeploymentSpec, registry string) (string, error) {
+	var pods [][]byte // which may be anything yet
+	for _, p := range []*runtime.RawExtension{spec.Pod, spec.Controller.Pod} {
+		pods = append(pods, cmp.Or(p, &runtime.RawExtension{}).Raw)
+	}
 	text, err := json.Marshal(struct {
 		Shared, Own v1alpha1.DriverSpec
 		Socket      v1alpha1.SocketSpec
+		Pods        [][]byte
 		Registry    string
-	}{spec.Driver, spec.Controller.Driver, spec.Controller.Socket, registry})
+	}{spec.Driver, spec.Controller.Driver, spec.Controller.Socket, pods, registry})
 	if err != nil {
 		return "", fmt.Errorf("hashing the driver: %w", err)
 	}

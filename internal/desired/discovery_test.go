@@ -125,7 +125,7 @@ func TestAttachmentFollowsTheAnswer(t *testing.T) {
 	}
 }
 
-// TestDriverKey moves with the driver's container, and with nothing else.
+// TestDriverKey moves with what may change the driver's container, and with nothing else.
 func TestDriverKey(t *testing.T) {
 	base := answered(t, asked(t, ""), nil).Discovery.Key
 	cases := map[string]struct {
@@ -136,6 +136,9 @@ func TestDriverKey(t *testing.T) {
 		"Container": {"  controller: {driver: {container: {workingDir: /x}}}", true},
 		"Socket":    {"  controller: {socket: {file: x.sock}}", true},
 		"Registry":  {"  images: {registry: 'x.example.com'}", true},
+		"Pod":       {"  controller: {pod: {containers: [{name: driver, workingDir: /x}]}}", true},
+		"SharedPod": {"  pod: {containers: [{name: driver, workingDir: /x}]}", true},
+		"PodOfNode": {"  nodes: [{name: a, pod: {hostNetwork: true}}]", false},
 		"Replicas":  {"  controller: {replicas: 3}", false},
 		"Sidecars":  {"  sidecars: {attacher: {timeout: 3m}}", false},
 		"Nodes":     {"  nodes: [{name: a, driver: {args: [-x]}}]", false},
