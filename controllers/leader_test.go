@@ -12,13 +12,17 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
+	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
 
 // TestOnlyTheLeaderWrites runs alone, with two operators in the place of the one of
-// all tests. The second one writes nothing, not even when it takes over.
+// all tests. The second one writes nothing, not even when it takes over, although
+// Kubernetes was upgraded and kinds came while it stood by.
 func TestOnlyTheLeaderWrites(t *testing.T) {
 	if err := cluster.operator.stop(); err != nil {
 		t.Fatal(err)
@@ -36,6 +40,11 @@ func TestOnlyTheLeaderWrites(t *testing.T) {
 		both[i] = o
 	}
 	d := healthy(t, installed(t))
+	snapshots := installed(t, unknown, func(d *v1alpha1.CSIDriverDeployment) {
+		d.Name += "-snapshots"
+		d.Spec.Namespace += "-snapshots"
+		d.Spec.Capabilities = []string{sidecar.CreateVolume, sidecar.CreateSnapshot}
+	})
 	if len(writes(both[0])) == 0 {
 		slices.Reverse(both)
 	}
@@ -44,6 +53,14 @@ func TestOnlyTheLeaderWrites(t *testing.T) {
 	if w := writes(other); len(w) > 0 {
 		t.Errorf("both write; the second one %q", w)
 	}
+
+	other.reconciler.kubernetes.minor.Store(36)
+	crds := envtest.CRDInstallOptions{Paths: []string{snapshotCRDs(t)}, ErrorIfPathMissing: true}
+	if _, err := envtest.InstallCRDs(cluster.config, crds); err != nil {
+		t.Fatal(err)
+	}
+	awaitContainers(t, snapshots, "driver", "csi-provisioner", "csi-snapshotter", "livenessprobe")
+	awaitCalm(t, leader, snapshots)
 
 	if err := leader.stop(); err != nil {
 		t.Fatal(err)
@@ -64,6 +81,14 @@ func TestOnlyTheLeaderWrites(t *testing.T) {
 	if w := childWrites(writes(other), d); len(w) != 1 || w[0] != want {
 		t.Errorf("the new leader wrote %q, want %q", w, want)
 	}
+	awaitCalm(t, other, snapshots)
+	if w := writing(requests(other, snapshots)); len(w) > 0 {
+		t.Errorf("the new leader wrote %q", w)
+	}
+
+	// A kind that goes is noticed as before.
+	uninstall(t, crds)
+	awaitContainers(t, snapshots, "driver", "csi-provisioner", "livenessprobe")
 	if err := other.stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -75,8 +100,10 @@ func TestOnlyTheLeaderWrites(t *testing.T) {
 
 // writes are all requests of an operator that change something, its Lease and the
 // events about that apart.
-func writes(o *operator) []string {
-	return slices.DeleteFunc(o.traffic.all(), func(s string) bool {
+func writes(o *operator) []string { return writing(o.traffic.all()) }
+
+func writing(requests []string) []string {
+	return slices.DeleteFunc(requests, func(s string) bool {
 		return strings.HasPrefix(s, "GET ") || strings.Contains(s, "/leases") || strings.HasSuffix(s, "/events")
 	})
 }

@@ -141,27 +141,6 @@ func (r *Reconciler) watchOptional(ctx context.Context, mgr manager.Manager, mai
 	if err != nil {
 		return fmt.Errorf("watching CustomResourceDefinitions: %w", err)
 	}
-	return mgr.Add(manager.RunnableFunc(r.lookForLost))
-}
-
-// lookForLost looks, when this replica begins to work, for kinds that went while it stood
-// by: no event tells of what is gone.
-func (r *Reconciler) lookForLost(ctx context.Context) error {
-	for _, kind := range desired.OptionalKinds() {
-		crd := crdOf(kind)
-		if crd == "" {
-			continue
-		}
-		list := &metav1.PartialObjectMetadataList{}
-		list.SetGroupVersionKind(crdKind.GroupVersion().WithKind(crdKind.Kind + "List"))
-		err := r.live.List(ctx, list, client.MatchingFields{"metadata.name": crd})
-		if err == nil && len(list.Items) == 0 {
-			err = r.turn(ctx, kind, false)
-		}
-		if err != nil {
-			return fmt.Errorf("looking for %s: %w", crd, err)
-		}
-	}
 	return nil
 }
 

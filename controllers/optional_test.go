@@ -83,9 +83,7 @@ func TestLateKinds(t *testing.T) {
 	remove(t, class)
 	await(t, "the class comes back", func() error { return cluster.Get(t.Context(), client.ObjectKeyFromObject(class), class) })
 
-	if err := envtest.UninstallCRDs(cluster.config, crds); err != nil {
-		t.Fatal(err)
-	}
+	uninstall(t, crds)
 	awaitCondition(t, d, v1alpha1.ConditionClassesInSync, metav1.ConditionFalse, v1alpha1.ReasonKindMissing)
 	awaitContainers(t, d, "driver", "csi-provisioner", "livenessprobe")
 	remove(t, d)
@@ -93,6 +91,21 @@ func TestLateKinds(t *testing.T) {
 	awaitMessage(t, d, `waiting for VolumeAttributesClass "`+d.Name+`" to end`)
 	merge(t, &storagev1.VolumeAttributesClass{ObjectMeta: metav1.ObjectMeta{Name: d.Name}}, map[string]any{"metadata": map[string]any{"finalizers": nil}})
 	awaitGone(t, d)
+}
+
+// uninstall removes CustomResourceDefinitions, and waits until they are gone.
+func uninstall(t *testing.T, crds envtest.CRDInstallOptions) {
+	t.Helper()
+	if err := envtest.UninstallCRDs(cluster.config, crds); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range desired.OptionalKinds() {
+		if name := crdOf(kind); name != "" {
+			crd := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: name}}
+			crd.SetGroupVersionKind(crdKind)
+			awaitGone(t, crd)
+		}
+	}
 }
 
 // TestChangeOfKind: the old workload is gone, with its pods, before the new one starts.

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -120,6 +121,14 @@ func restart(t *testing.T) {
 		t.Fatal(err)
 	}
 	cluster.operator = restarted
+	await(t, "the operator has looked at the cluster", func() error {
+		restarted.reconciler.acquainted.mu.Lock()
+		defer restarted.reconciler.acquainted.mu.Unlock()
+		if !restarted.reconciler.acquainted.done {
+			return errors.New("not yet")
+		}
+		return nil
+	})
 }
 
 // serverSideApply does what kubectl apply --server-side does.

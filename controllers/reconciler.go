@@ -50,6 +50,7 @@ type Reconciler struct {
 	admitted admissions
 
 	kubernetes *kubernetes
+	acquainted acquainted
 }
 
 // The operator's own rights.

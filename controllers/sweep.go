@@ -23,6 +23,9 @@ import (
 // reconcileByName reconciles a deployment, or sweeps away what one that is gone has
 // left behind.
 func (r *Reconciler) reconcileByName(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	if err := r.acquaint(ctx); err != nil {
+		return reconcile.Result{}, err
+	}
 	d := &v1alpha1.CSIDriverDeployment{}
 	found, err := get(ctx, r.client, request.NamespacedName, d)
 	switch {
