@@ -134,7 +134,7 @@ func keepDiscovery(d *v1alpha1.CSIDriverDeployment, found desired.Discovery, sai
 		s.Capabilities, s.Reported, s.CapabilitiesKey = nil, nil, ""
 		return
 	}
-	if found.Capabilities != nil {
+	if found.Capabilities != nil && (found.Asked || managed(d) && anyApplied(d)) { // sidecars run by them
 		s.Capabilities = found.Capabilities
 	}
 	if s.CapabilitiesKey != found.Key {
@@ -150,18 +150,24 @@ func keepDiscovery(d *v1alpha1.CSIDriverDeployment, found desired.Discovery, sai
 }
 
 // markCapabilities tells whether it is known what the driver can do.
-func markCapabilities(d *v1alpha1.CSIDriverDeployment, found desired.Discovery, said answer) {
+func markCapabilities(d *v1alpha1.CSIDriverDeployment, set desired.Set, said answer) {
+	found := set.Discovery
 	c := metav1.Condition{Type: v1alpha1.ConditionCapabilitiesMatch, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonKnown}
 	reason, message := mismatch(d, found, said)
 	switch {
 	case reason != "":
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, reason, message
-	case found.Asked:
+	case found.Asked && said.Key == found.Key:
 		c.Message = fmt.Sprintf("the sidecars are chosen by %d capabilities that the driver reported", len(found.Capabilities))
+	case found.Asked:
+		c.Message = fmt.Sprintf("the sidecars are chosen by the %d capabilities that held before; the driver has not answered yet", len(found.Capabilities))
 	case d.Spec.Source == v1alpha1.SourceCustom:
 		c.Message = "the sidecars are chosen by spec.capabilities"
 	default:
 		c.Message = "the bundled driver is known"
+	}
+	if c.Status == metav1.ConditionTrue && set.Absent != "" {
+		c.Message += "; " + set.Absent
 	}
 	mark(d, c)
 }
@@ -174,7 +180,7 @@ func mismatch(d *v1alpha1.CSIDriverDeployment, found desired.Discovery, said ans
 	}
 	current := said.Key == found.Key
 	switch {
-	case current && said.Driver != "" && !said.usable(d.Name):
+	case current && said.Driver != "" && said.Driver != d.Name:
 		return v1alpha1.ReasonDiffers, fmt.Sprintf("the driver calls itself %q; metadata.name must be that, or the driver be told this name", said.Driver)
 	case (current || said.Key == "") && said.Problem != "":
 		return v1alpha1.ReasonNoAnswer, said.Problem

@@ -143,7 +143,10 @@ func TestDiscovery(t *testing.T) {
 		return nil
 	})
 	awaitContainers(t, d, "driver", "csi-provisioner", "livenessprobe", "csi-inspector")
-	awaitCondition(t, d, v1alpha1.ConditionCapabilitiesMatch, metav1.ConditionTrue, v1alpha1.ReasonKnown)
+	message = awaitCondition(t, d, v1alpha1.ConditionCapabilitiesMatch, metav1.ConditionTrue, v1alpha1.ReasonKnown)
+	if !strings.Contains(message, "the 1 capabilities that held before") {
+		t.Errorf("message: %s", message)
+	}
 
 	// The spec takes over, and is compared with what was said.
 	answers(t, d, answerOfKey(keyIn(t, d), d.Name, sidecar.CreateVolume, sidecar.ControllerService))
@@ -167,6 +170,23 @@ func TestDiscovery(t *testing.T) {
 	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) { s.Capabilities = nil })
 	awaitContainers(t, d, "driver", "csi-resizer", "livenessprobe", "csi-inspector")
 	awaitKinds(t, d, "ServiceAccount", "ServiceAccount", "ConfigMap", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "CSIDriver", "Deployment", "DaemonSet", "PodDisruptionBudget")
+}
+
+// TestCapabilitiesThatNeverHeld are no answer of the driver: they were in a plan only.
+func TestCapabilitiesThatNeverHeld(t *testing.T) {
+	t.Parallel()
+	d := driver(t, unknown, func(d *v1alpha1.CSIDriverDeployment) {
+		d.Spec.Capabilities = []string{sidecar.CreateVolume}
+		d.Spec.ManagementState = v1alpha1.PlanOnly
+	})
+	createNamespace(t, d.Spec.Namespace)
+	create(t, d)
+	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonPlanOnly)
+	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) {
+		s.Capabilities, s.ManagementState = nil, v1alpha1.Managed
+	})
+	awaitCondition(t, d, v1alpha1.ConditionCapabilitiesMatch, metav1.ConditionFalse, v1alpha1.ReasonNotAsked)
+	awaitKinds(t, d, "ServiceAccount", "ConfigMap", "Role", "RoleBinding", "Deployment", "PodDisruptionBudget")
 }
 
 // TestLostStatus, as after a restore: what runs tells what the driver can do.
@@ -219,6 +239,7 @@ func TestBadAnswers(t *testing.T) {
 	key := keyIn(t, d)
 	cases := []struct{ answer, reason, message string }{
 		{fmt.Sprintf(`{"key":%q,"problem":"the driver does not answer at its socket"}`, key), v1alpha1.ReasonNoAnswer, "the driver does not answer at its socket"},
+		{fmt.Sprintf(`{"key":%q,"driver":%q,"problem":"the driver reports no capability"}`, key, d.Name), v1alpha1.ReasonNoAnswer, "the driver reports no capability"},
 		{answerOfKey(key, "other.example.com", sidecar.CreateVolume), v1alpha1.ReasonDiffers, `the driver calls itself "other.example.com"; metadata.name must be that`},
 		{"{", v1alpha1.ReasonNoAnswer, "the answer cannot be read"},
 		{strings.Repeat(" ", maxAnswer+1), v1alpha1.ReasonNoAnswer, "the answer has 4097 bytes, more than 4096"},

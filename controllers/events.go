@@ -9,10 +9,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/health"
 )
 
 // eventAction is what the operator did when it saw a condition change.
 const eventAction = "Reconcile"
+
+// maxNote is how many bytes the API server lets an event have to say.
+const maxNote = 1024
 
 // announce emits an event for each condition that changed its status or
 // reason. It is called after the status was written, so that no event tells of
@@ -22,7 +26,7 @@ func (r *Reconciler) announce(before *v1alpha1.CSIDriverDeploymentStatus, d *v1a
 		if !newsworthy(meta.FindStatusCondition(before.Conditions, c.Type), c) {
 			continue
 		}
-		r.recorder.Eventf(d, nil, severity(c), c.Reason, eventAction, "%s", c.Message)
+		r.recorder.Eventf(d, nil, severity(c), c.Reason, eventAction, "%s", health.CutAt(maxNote, c.Message))
 	}
 }
 

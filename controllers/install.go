@@ -45,7 +45,7 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 		d.Status.HostPorts = set.Ports
 	}
 	keepDiscovery(d, set.Discovery, said)
-	markCapabilities(d, set.Discovery, said)
+	markCapabilities(d, set, said)
 	markClasses(d, set)
 	if err := r.assess(ctx, d, set.Components, set.Rows); err != nil {
 		return reconcile.Result{}, errors.Join(applyErr, err)

@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
 // lookForUpgrade is how often the release of Kubernetes is read: no watch tells of it.
@@ -49,18 +51,41 @@ func minorOf(gitVersion string) int64 {
 	return int64(v.Minor())
 }
 
-// followUpgrades has every driver reconciled when Kubernetes was upgraded.
+// followUpgrades looks for an upgrade of Kubernetes as long as this replica works. The first
+// look is that of acquaint.
 func (r *Reconciler) followUpgrades(ctx context.Context) error {
-	logger := log.FromContext(ctx)
-	wait.UntilWithContext(ctx, func(ctx context.Context) {
-		news, err := r.kubernetes.look()
-		if err == nil && news {
-			logger.Info("Kubernetes was upgraded", "minor", r.kubernetes.minor.Load())
-			err = r.wakeAll(ctx)
+	err := wait.PollUntilContextCancel(ctx, lookForUpgrade, false, func(ctx context.Context) (bool, error) {
+		if err := r.followUpgrade(ctx); err != nil {
+			log.FromContext(ctx).Error(err, "Looking for an upgrade of Kubernetes")
 		}
-		if err != nil {
-			logger.Error(err, "Looking for an upgrade of Kubernetes")
+		return false, nil
+	})
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // the operator ends
+	}
+	return err
+}
+
+// followUpgrade has every driver reconciled if Kubernetes was upgraded, or serves a kind
+// that has no CustomResourceDefinition, of which no event tells.
+func (r *Reconciler) followUpgrade(ctx context.Context) error {
+	news, err := r.kubernetes.look()
+	if err != nil {
+		return err
+	}
+	if news {
+		log.FromContext(ctx).Info("Kubernetes was upgraded", "minor", r.kubernetes.minor.Load())
+		if err := r.wakeAll(ctx); err != nil {
+			return err
 		}
-	}, lookForUpgrade)
+	}
+	for _, kind := range desired.OptionalKinds() {
+		if crdOf(kind) != "" {
+			continue
+		}
+		if err := r.turn(ctx, kind, true); err != nil {
+			return err
+		}
+	}
 	return nil
 }

@@ -121,7 +121,7 @@ func markSpecValid(d *v1alpha1.CSIDriverDeployment, warnings []string, err error
 	mark(d, c)
 }
 
-// markClasses tells which classes wait for kinds that the cluster does not have.
+// markClasses tells which classes have no effect yet, and why.
 func markClasses(d *v1alpha1.CSIDriverDeployment, set desired.Set) {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionClassesInSync, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonServed,
@@ -129,7 +129,7 @@ func markClasses(d *v1alpha1.CSIDriverDeployment, set desired.Set) {
 	}
 	if len(set.Unserved) > 0 {
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonKindMissing
-		c.Message = fmt.Sprintf("waiting for the CustomResourceDefinitions of %s", strings.Join(set.Unserved, ", "))
+		c.Message = strings.Join(set.Unserved, "; ")
 	}
 	mark(d, c)
 }
@@ -152,9 +152,17 @@ func markSpecInvalidApplied(d *v1alpha1.CSIDriverDeployment) {
 	})
 }
 
-// mark sets a condition; its time moves only when its status does.
+// maxMessage is how many bytes the message of a condition may have: what a sidecar knows
+// must find room.
+const maxMessage = 2048
+
+// mark sets a condition; its time moves only when its status does. Ready is shown in a
+// table.
 func mark(d *v1alpha1.CSIDriverDeployment, c metav1.Condition) {
 	c.ObservedGeneration = d.Generation
-	c.Message = health.Cut(c.Message)
+	c.Message = health.CutAt(maxMessage, c.Message)
+	if c.Type == v1alpha1.ConditionReady {
+		c.Message = health.Cut(c.Message)
+	}
 	meta.SetStatusCondition(&d.Status.Conditions, c)
 }

@@ -104,7 +104,7 @@ type SidecarSpec struct {
 	// is in image where its tag does not tell.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^v[0-9]+\.[0-9]+\.[0-9]+([-+.][A-Za-z0-9_.-]*)?$`
+	// +kubebuilder:validation:Pattern=`^v[0-9]+\.[0-9]+\.[0-9]+([-.][A-Za-z0-9_.-]*)?$`
 	Version string `json:"version,omitempty"`
 
 	// timeout of calls to the driver, such as 60s.

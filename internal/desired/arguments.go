@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
@@ -23,7 +24,7 @@ func (r *runningSidecar) readArgs(f found) error {
 		}
 		r.layers[i] = l.withoutArgs()
 	}
-	return nil
+	return r.checkElection()
 }
 
 func (r *runningSidecar) changeArgs(l layer, f found) error {
@@ -42,8 +43,12 @@ func (r *runningSidecar) changeArgs(l layer, f found) error {
 	}
 	if given, ok := l.fragment["args"].([]any); ok {
 		r.args = nil
-		for _, arg := range given {
-			r.args = append(r.args, fmt.Sprint(arg))
+		for i, arg := range given {
+			text := fmt.Sprint(arg)
+			if err := r.checkFlag(fmt.Sprintf("%s.container.args[%d]", l.field, i), text); err != nil {
+				return err
+			}
+			r.args = append(r.args, text)
 		}
 	}
 	for i, flag := range l.flags {
@@ -54,14 +59,63 @@ func (r *runningSidecar) changeArgs(l layer, f found) error {
 	return nil
 }
 
-// addFlag adds a flag in the place of the one of its name.
-func (r *runningSidecar) addFlag(field, flag string) error {
+// checkFlag refuses a flag over which the sidecar would end at once.
+func (r *runningSidecar) checkFlag(field, flag string) error {
 	name, _, _ := strings.Cut(flag, "=")
 	if known, all := r.TakesFlag(strings.TrimLeft(name, "-")); !known {
 		return invalid(field, "%s %s does not know %s and would end at once; it knows %s", r.Name, r.Version, name, strings.Join(all, ", "))
 	}
 	if elsewhere, given := sidecar.Flag([]string{flag}, "leader-election-namespace"); given && elsewhere != r.namespace && elsewhere != "$(POD_NAMESPACE)" {
 		return invalid(field, "the sidecar may use Leases in the namespace of the pods only, which is %q", r.namespace)
+	}
+	gates, _ := sidecar.Flag([]string{flag}, "feature-gates")
+	for item := range strings.SplitSeq(gates, ",") {
+		gate, _, _ := strings.Cut(item, "=")
+		if known, all := r.TakesGate(gate); gate != "" && !known {
+			return invalid(field, "%s %s does not know the gate %s and would end at once; it knows %s", r.Name, r.Version, gate, orNone(all))
+		}
+	}
+	return nil
+}
+
+// instead are flags that a sidecar refuses beside --http-endpoint.
+var instead = [...]string{"metrics-address", "health-port"}
+
+// checkElection refuses durations that no election can have, and an election among sidecars
+// that each work for their own node.
+func (r *runningSidecar) checkElection() error {
+	if r.Lease == nil || !r.elects() {
+		return nil
+	}
+	if r.settings.PerNode {
+		return invalid(r.electionField+".extraArgs", "%s elects no leader in the pods of nodes, each of which has work of its own; leave --leader-election out", r.Name)
+	}
+	var lasts [3]time.Duration
+	for i, flag := range [...]struct {
+		name      string
+		otherwise time.Duration
+	}{{"lease-duration", leaseDuration}, {"renew-deadline", renewDeadline}, {"retry-period", retryPeriod}} {
+		lasts[i] = flag.otherwise
+		text, given := sidecar.Flag(r.args, "leader-election-"+flag.name)
+		var err error
+		if lasts[i], err = time.ParseDuration(text); given && err != nil {
+			return invalid(r.electionField+".extraArgs", "--leader-election-%s: %q is no duration; write it as 15s", flag.name, text)
+		}
+		if !given {
+			lasts[i] = flag.otherwise
+		}
+	}
+	return r.checkDurations(lasts[0], lasts[1], lasts[2])
+}
+
+// addFlag adds a flag in the place of the one of its name.
+func (r *runningSidecar) addFlag(field, flag string) error {
+	if err := r.checkFlag(field, flag); err != nil {
+		return err
+	}
+	name, _, _ := strings.Cut(flag, "=")
+	if slices.ContainsFunc(instead[:], func(other string) bool { return isFlag(flag, "--"+other) }) {
+		r.args = slices.DeleteFunc(r.args, func(arg string) bool { return isFlag(arg, "--http-endpoint") })
 	}
 	if at := slices.IndexFunc(r.args, func(arg string) bool { return isFlag(arg, name) }); at >= 0 {
 		r.args[at] = flag

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/sidecar"
@@ -51,11 +52,36 @@ func checkWishes(in *inputs) error {
 	}
 	attach := in.csiDriverSpec().AttachRequired
 	if orDefault(attach, false) && !in.runs(sidecar.Attacher) && !in.denied(sidecar.Attacher) {
-		return in.unable("spec.csiDriver.attachRequired", "attachRequired", "an attacher: report "+sidecar.PublishVolume+
+		err := in.unable("spec.csiDriver.attachRequired", "attachRequired", "an attacher: report "+sidecar.PublishVolume+
 			", or say by sidecars.attacher.enabled: false that the driver attaches by itself")
+		if err != nil {
+			return err
+		}
+		in.spec.CSIDriver.AttachRequired = nil // which nobody would do
 	}
 	if in.capacity && !in.runs(sidecar.Provisioner) {
+		in.capacity = false // which nobody would publish
 		return in.unable("spec.storageCapacity", "storageCapacity", "a provisioner, which publishes it")
+	}
+	return nil
+}
+
+// checkRights refuses rights of pods that there are not.
+func (in *inputs) checkRights() error {
+	given := in.spec.RBAC
+	for _, of := range [...]struct {
+		field   string
+		rules   []rbacv1.PolicyRule
+		service sidecar.Placement
+	}{
+		{"controller", given.Controller, sidecar.Controller},
+		{"controllerNamespace", given.ControllerNamespace, sidecar.Controller},
+		{"node", given.Node, sidecar.Node},
+		{"nodeNamespace", given.NodeNamespace, sidecar.Node},
+	} {
+		if len(of.rules) > 0 && !slices.ContainsFunc(in.parts, func(p part) bool { return p.serve(of.service) }) {
+			return invalid("spec.rbac."+of.field, "nobody would have these rights: there is no pod of the %s service", of.service)
+		}
 	}
 	return nil
 }
@@ -170,7 +196,7 @@ func volumeNames(field string, volumes []corev1.Volume) (map[string]bool, error)
 // checkEndpoints refuses two sidecars that listen at one port, and sidecars whose command
 // line is not the one that their ports, rights and environment were made for.
 func checkEndpoints(p part, spec corev1.PodSpec) error {
-	taken := map[int32]string{}
+	taken := portsOfOthers(p, spec)
 	for _, s := range p.sidecars {
 		_, number := s.Endpoint(s.args)
 		if other, known := taken[number]; known && number != 0 {
@@ -178,12 +204,39 @@ func checkEndpoints(p part, spec corev1.PodSpec) error {
 		}
 		taken[number] = s.Name
 		for _, c := range spec.Containers {
+			if c.Name == s.Name && c.Image != s.image {
+				return invalid(p.field+".pod.containers["+c.Name+"].image", "is refused, since flags and rights follow the version; use %s.sidecars.%s.image", p.field, s.Role)
+			}
 			if c.Name == s.Name && !slices.Equal(c.Args, s.args) {
 				return invalid(p.field+".pod.containers["+c.Name+"].args", "is refused: use extraArgs and remove of %s.sidecars.%s", p.field, s.Role)
 			}
 		}
 	}
 	return nil
+}
+
+// portsOfOthers are the ports that containers declare that are no sidecars of ours, but
+// for the one of livenessprobe, which the driver declares for the kubelet.
+func portsOfOthers(p part, spec corev1.PodSpec) map[int32]string {
+	taken := map[int32]string{}
+	health := int32(0)
+	for _, s := range p.sidecars {
+		if s.Role == sidecar.LivenessProbe {
+			_, health = s.Endpoint(s.args)
+		}
+	}
+	for _, c := range spec.Containers {
+		if slices.ContainsFunc(p.sidecars, func(s runningSidecar) bool { return s.Name == c.Name }) {
+			continue
+		}
+		for _, port := range c.Ports {
+			tcp := port.Protocol == "" || port.Protocol == corev1.ProtocolTCP
+			if tcp && (c.Name != v1alpha1.DriverContainer || port.ContainerPort != health) {
+				taken[port.ContainerPort] = c.Name
+			}
+		}
+	}
+	return taken
 }
 
 func checkContainer(field string, c corev1.Container, volumes map[string]bool) error {

@@ -76,25 +76,58 @@ func readClasses(d *v1alpha1.CSIDriverDeployment) (classes, error) {
 	return c, c.checkBundled()
 }
 
-// unserved are the classes of kinds that the cluster does not have.
+// unserved are the classes of kinds that the cluster does not have, or that a sidecar does
+// not know, and why.
 func (in inputs) unserved() []string {
 	var list []string
 	for _, c := range in.classes.snapshot {
 		if !in.served.Snapshots {
-			list = append(list, snapshotClassKind.Kind+" "+c.Name)
+			list = append(list, snapshotClassKind.Kind+" "+c.Name+": the cluster lacks its CustomResourceDefinition")
 		}
 	}
 	for _, c := range in.classes.group {
 		if !in.served.GroupSnapshots {
-			list = append(list, groupSnapshotClassKind.Kind+" "+c.Name)
+			list = append(list, groupSnapshotClassKind.Kind+" "+c.Name+": the cluster lacks its CustomResourceDefinition")
 		}
 	}
 	for _, c := range in.classes.attributes {
-		if !in.served.AttributesClasses {
-			list = append(list, attributesClassKind.Kind+" "+c.Name)
+		if why := in.ignored(); why != "" {
+			list = append(list, attributesClassKind.Kind+" "+c.Name+": "+why)
 		}
 	}
 	return list
+}
+
+// ignored says why VolumeAttributesClasses have no effect; empty where they have.
+func (in inputs) ignored() string {
+	if !in.served.AttributesClasses {
+		return "the API server does not serve storage.k8s.io/v1 of it"
+	}
+	for _, p := range in.parts {
+		for _, s := range p.sidecars {
+			if serves, since := s.ServesAttributesClasses(); !serves {
+				return s.Name + " " + s.Version + " does not know storage.k8s.io/v1 of it; choose " + since + " or newer in spec.sidecars." + string(s.Role) + ".version"
+			}
+		}
+	}
+	return ""
+}
+
+// checkModifySecrets refuses a class that would have the provisioner refuse every claim.
+func (in *inputs) checkModifySecrets() error {
+	const parameter = prefix + "controller-modify-secret-name"
+	for _, p := range in.parts {
+		for _, s := range p.sidecars {
+			for i, c := range in.classes.storage {
+				_, given := c.Parameters[parameter]
+				if takes, since := s.TakesModifySecrets(); given && !takes {
+					return invalid(fmt.Sprintf("spec.storageClasses[%d].secrets.controllerModify", i),
+						"%s %s does not know it and would refuse every claim; choose %s or newer in spec.sidecars.%s.version", s.Name, s.Version, since, s.Role)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // classItems are the classes that the cluster can have.

@@ -80,7 +80,7 @@ func (c Configuration) check() error {
 		if err := checkImage("sidecars."+string(role)+".image", s.Image); err != nil {
 			return err
 		}
-		if s.Version != "" && sidecar.ReleaseOf(s.Version) == "" {
+		if s.Version != "" && (sidecar.ReleaseOf(s.Version) == "" || s.Version[0] != 'v' || strings.Contains(s.Version, "+")) {
 			return fmt.Errorf("sidecars.%s.version: %q is no release; write it as v1.2.3", role, s.Version)
 		}
 	}

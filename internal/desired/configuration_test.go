@@ -18,18 +18,20 @@ const header = "apiVersion: config.csi-operator.io/v1alpha1\nkind: OperatorConfi
 
 func TestBadConfiguration(t *testing.T) {
 	cases := map[string]struct{ text, want string }{
-		"NotYAML":        {"{", "not YAML"},
-		"Twice":          {header + "kind: OperatorConfiguration", "not YAML"},
-		"OtherKind":      {"apiVersion: v1\nkind: ConfigMap", "kind ConfigMap of v1 is not OperatorConfiguration of config.csi-operator.io/v1alpha1"},
-		"UnknownField":   {header + "sidecar: {}", `unknown field "sidecar"`},
-		"UnknownRole":    {header + "sidecars: {snapshoter: {version: v8.7.0}}", "sidecars.snapshoter: is no sidecar; use one of [attacher healthMonitor livenessProbe"},
-		"BadVersion":     {header + "sidecars: {attacher: {version: '4.13'}}", `sidecars.attacher.version: "4.13" is no release`},
-		"BadImage":       {header + "sidecars: {attacher: {image: 'A B'}}", `sidecars.attacher.image: "A B" is no name of an image`},
-		"BadInspector":   {header + "inspector: 'A B'", `inspector: "A B" is no name of an image`},
-		"BadRegistry":    {header + "images: {registry: 'https://m.example.com'}", `images.registry: "https://m.example.com" is no registry`},
-		"BadPolicy":      {header + "images: {pullPolicy: always}", `images.pullPolicy: "always" is none of [Always IfNotPresent Never]`},
-		"WrongType":      {header + "images: []", "no OperatorConfiguration: "},
-		"WrongTypeBelow": {header + "images: {pullSecrets: a}", "no OperatorConfiguration: "},
+		"NotYAML":         {"{", "not YAML"},
+		"Twice":           {header + "kind: OperatorConfiguration", "not YAML"},
+		"OtherKind":       {"apiVersion: v1\nkind: ConfigMap", "kind ConfigMap of v1 is not OperatorConfiguration of config.csi-operator.io/v1alpha1"},
+		"UnknownField":    {header + "sidecar: {}", `unknown field "sidecar"`},
+		"UnknownRole":     {header + "sidecars: {snapshoter: {version: v8.7.0}}", "sidecars.snapshoter: is no sidecar; use one of [attacher healthMonitor livenessProbe"},
+		"VersionWithoutV": {header + "sidecars: {attacher: {version: '4.13.0'}}", `sidecars.attacher.version: "4.13.0" is no release; write it as v1.2.3`},
+		"VersionOfNoTag":  {header + "sidecars: {attacher: {version: 'v4.13.0+x'}}", `sidecars.attacher.version: "v4.13.0+x" is no release`},
+		"BadVersion":      {header + "sidecars: {attacher: {version: '4.13'}}", `sidecars.attacher.version: "4.13" is no release`},
+		"BadImage":        {header + "sidecars: {attacher: {image: 'A B'}}", `sidecars.attacher.image: "A B" is no name of an image`},
+		"BadInspector":    {header + "inspector: 'A B'", `inspector: "A B" is no name of an image`},
+		"BadRegistry":     {header + "images: {registry: 'https://m.example.com'}", `images.registry: "https://m.example.com" is no registry`},
+		"BadPolicy":       {header + "images: {pullPolicy: always}", `images.pullPolicy: "always" is none of [Always IfNotPresent Never]`},
+		"WrongType":       {header + "images: []", "no OperatorConfiguration: "},
+		"WrongTypeBelow":  {header + "images: {pullSecrets: a}", "no OperatorConfiguration: "},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

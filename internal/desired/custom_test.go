@@ -4,6 +4,7 @@
 package desired
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -124,7 +125,36 @@ func TestInvalidCustom(t *testing.T) {
 		"ShortRenewal":      {"  sidecars: {attacher: {leaderElection: {retryPeriod: 9s}}}", "spec.sidecars.attacher.leaderElection", "the last by a fifth"},
 		"SidecarsSocket":    {"  sidecars: {attacher: {socketMountPath: 'a:b'}}", "spec.sidecars.attacher.socketMountPath", "must be an absolute path"},
 		"SocketInTheRoot":   {"  nodes: [{name: a, socket: {dir: .}}]", "spec.nodes[0].socket.dir", "must be an absolute path"},
-		"BundledFields":     {"  bundled: {mode: Shared, path: /srv/pool}", "spec.bundled", "leave it out for source Custom"},
+		"GateInAFlag": {"  sidecars: {attacher: {extraArgs: ['--feature-gates=AllAlpha=true,Nonsense=true']}}",
+			"spec.sidecars.attacher.extraArgs[0]", "does not know the gate Nonsense and would end at once; it knows AllAlpha"},
+		"UnknownFlagInArgs": {"  sidecars: {attacher: {container: {args: [--v=2, --nonsense]}}}",
+			"spec.sidecars.attacher.container.args[1]", "does not know --nonsense and would end at once"},
+		"ShortLeaseByFlag": {"  controller: {sidecars: {attacher: {extraArgs: [--leader-election-lease-duration=5s]}}}",
+			"spec.controller.sidecars.attacher.leaderElection", "leaseDuration 5s, renewDeadline 10s"},
+		"DeadlineByFlag":   {"  sidecars: {attacher: {extraArgs: [--leader-election-renew-deadline=16s]}}", "spec.sidecars.attacher.leaderElection", "renewDeadline 16s"},
+		"RetryByFlag":      {"  sidecars: {attacher: {extraArgs: [--leader-election-retry-period=0s]}}", "spec.sidecars.attacher.leaderElection", "retryPeriod 0s"},
+		"NoDurationByFlag": {"  sidecars: {attacher: {extraArgs: [--leader-election-retry-period=5]}}", "spec.sidecars.attacher.extraArgs", `"5" is no duration`},
+		"ElectionPerNode": {"  sidecars: {provisioner: {placement: Node, extraArgs: [--leader-election]}}",
+			"spec.sidecars.provisioner.extraArgs", "elects no leader in the pods of nodes"},
+		"ElectionWantedPerNode": {"  sidecars: {provisioner: {placement: Node, leaderElection: {enabled: true}}}",
+			"spec.sidecars.provisioner.leaderElection.enabled", "elects no leader in the pods of nodes"},
+		"ImageInAFragment":      {"  sidecars: {attacher: {container: {image: a/b:v1}}}", "spec.sidecars.attacher.container.image", "use spec.sidecars.attacher.image"},
+		"ImageOfAllInAFragment": {"  sidecars: {defaults: {container: {image: a/b:v1}}}", "spec.sidecars.defaults.container.image", "use image of each"},
+		"ImageInAPod": {"  pod: {containers: [{name: csi-attacher, image: a/b:v1}]}",
+			"spec.controller.pod.containers[csi-attacher].image", "use spec.controller.sidecars.attacher.image"},
+		"PortOfTheDriver": {"  controller: {driver: {ports: [{containerPort: 9809}]}}",
+			"spec.controller.sidecars.provisioner.extraArgs", "driver listens at port 9809 already"},
+		"HealthPortOfAnother": {"  controller: {pod: {containers: [{name: x, image: a/b:v1, ports: [{containerPort: 9808}]}]}}",
+			"spec.controller.sidecars.livenessProbe.extraArgs", "x listens at port 9808 already"},
+		"RightsOfNoNode":         {"  nodes: []\n  rbac: {node: [{apiGroups: [''], resources: [pods], verbs: [get]}]}", "spec.rbac.node", "there is no pod of the node service"},
+		"RightsOfNoNodeHere":     {"  nodes: []\n  rbac: {nodeNamespace: [{apiGroups: [''], resources: [pods], verbs: [get]}]}", "spec.rbac.nodeNamespace", "there is no pod of the node service"},
+		"RightsOfNoController":   {"  controller: {disabled: true}\n  rbac: {controller: [{apiGroups: [''], resources: [pods], verbs: [get]}]}", "spec.rbac.controller", "there is no pod of the controller service"},
+		"RightsOfNoControllerNS": {"  controller: {disabled: true}\n  rbac: {controllerNamespace: [{apiGroups: [''], resources: [pods], verbs: [get]}]}", "spec.rbac.controllerNamespace", "there is no pod"},
+		"ModifySecretOfAnOldVersion": {"  storageClasses: [{name: a}, {name: b, secrets: {controllerModify: {name: s, namespace: n}}}]\n  sidecars: {provisioner: {version: v6.1.1}}",
+			"spec.storageClasses[1].secrets.controllerModify", "csi-provisioner v6.1.1 does not know it and would refuse every claim; choose v6.2.0 or newer"},
+		"ModifySecretByParameter": {"  storageClasses: [{name: b, parameters: {csi.storage.k8s.io/controller-modify-secret-name: s, csi.storage.k8s.io/controller-modify-secret-namespace: n}}]\n  sidecars: {provisioner: {version: v5.1.0}}",
+			"spec.storageClasses[0].secrets.controllerModify", "csi-provisioner v5.1.0 does not know it"},
+		"BundledFields": {"  bundled: {mode: Shared, path: /srv/pool}", "spec.bundled", "leave it out for source Custom"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -230,6 +260,24 @@ func TestValidCustom(t *testing.T) {
 			func(_ *testing.T, spec corev1.PodSpec, _ corev1.Container) any {
 				return []string{spec.Volumes[1].Name, spec.Volumes[2].Name}
 			}, []string{"kubelet-" + digest("socket")[:5], "kubelet-" + digest(strings.Repeat("a", 100))[:5]}},
+		"MetricsInTheirPlace": {"  sidecars: {attacher: {extraArgs: ['--metrics-address=:7777']}}",
+			func(_ *testing.T, spec corev1.PodSpec, _ corev1.Container) any {
+				c := spec.Containers[2]
+				return []any{slices.ContainsFunc(c.Args, func(a string) bool { return strings.HasPrefix(a, "--http-endpoint") }), c.LivenessProbe == nil, len(c.Ports)}
+			}, []any{false, true, 0}},
+		"HealthPortInItsPlace": {"  sidecars: {livenessProbe: {extraArgs: ['--health-port=29603']}}",
+			func(_ *testing.T, spec corev1.PodSpec, c corev1.Container) any {
+				probe := spec.Containers[len(spec.Containers)-1]
+				return []any{c.LivenessProbe.HTTPGet.Port.IntVal, slices.ContainsFunc(probe.Args, func(a string) bool { return strings.HasPrefix(a, "--http-endpoint") })}
+			}, []any{int32(29603), false}},
+		"ModifySecret": {"  storageClasses: [{name: b, secrets: {controllerModify: {name: s, namespace: n}}}]",
+			func(_ *testing.T, spec corev1.PodSpec, _ corev1.Container) any { return spec.Containers[1].Image }, "registry.k8s.io/sig-storage/csi-provisioner:v6.3.0"},
+		"UDPPortOfTheDriver": {"  controller: {driver: {ports: [{containerPort: 9809, protocol: UDP}]}}",
+			func(_ *testing.T, _ corev1.PodSpec, c corev1.Container) any { return len(c.Ports) }, 2},
+		"PatientProbe": {"  sidecars: {livenessProbe: {timeout: 29500ms}}",
+			func(_ *testing.T, _ corev1.PodSpec, c corev1.Container) any { return c.LivenessProbe.TimeoutSeconds }, int32(31)},
+		"ImpatientProbe": {"  sidecars: {livenessProbe: {timeout: 1s}}",
+			func(_ *testing.T, _ corev1.PodSpec, c corev1.Container) any { return c.LivenessProbe.TimeoutSeconds }, int32(3)},
 		"SidecarsByCapability": {"  capabilities: [Controller/CREATE_DELETE_VOLUME, Controller/CREATE_DELETE_SNAPSHOT, Node/EXPAND_VOLUME]",
 			func(_ *testing.T, spec corev1.PodSpec, _ corev1.Container) any { return names(spec) },
 			[]string{"driver", "csi-provisioner", "csi-resizer", "csi-snapshotter", "livenessprobe"}},
@@ -274,6 +322,38 @@ func TestReplicas(t *testing.T) {
 	}
 }
 
+// TestAttributesClassesOfOldSidecars: on Kubernetes 1.34 the sidecars know the kind of a
+// version that is not served any more.
+func TestAttributesClassesOfOldSidecars(t *testing.T) {
+	const spec = `  capabilities: [Controller/CREATE_DELETE_VOLUME, Controller/EXPAND_VOLUME, Controller/MODIFY_VOLUME]
+  volumeAttributesClasses: [{name: a, parameters: {x: y}}]
+`
+	const newer = "  sidecars: {provisioner: {version: v6.0.0}, resizer: {version: %s}}"
+	cases := map[string]struct {
+		minor int
+		more  string
+		want  string // part of it
+	}{
+		"Old":        {34, "", "VolumeAttributesClass a: csi-provisioner v5.1.0 does not know storage.k8s.io/v1 of it; choose v6.0.0 or newer in spec.sidecars.provisioner.version"},
+		"OldResizer": {34, fmt.Sprintf(newer, "v1.14.0"), "VolumeAttributesClass a: csi-resizer v1.14.0 does not know storage.k8s.io/v1 of it; choose v2.0.0 or newer"},
+		"Chosen":     {34, fmt.Sprintf(newer, "v2.0.0"), ""},
+		"New":        {35, "", ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			f := facts()
+			f.Kubernetes = tc.minor
+			set, err := Render(customOf(t, spec+tc.more), f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(set.Unserved, "; "); (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 // TestUnserved: what the cluster cannot have is left out and told, and so is the sidecar
 // that would only complain.
 func TestUnserved(t *testing.T) {
@@ -287,7 +367,11 @@ func TestUnserved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"VolumeSnapshotClass s", "VolumeGroupSnapshotClass g", "VolumeAttributesClass a"}
+	want := []string{
+		"VolumeSnapshotClass s: the cluster lacks its CustomResourceDefinition",
+		"VolumeGroupSnapshotClass g: the cluster lacks its CustomResourceDefinition",
+		"VolumeAttributesClass a: the API server does not serve storage.k8s.io/v1 of it",
+	}
 	if diff := cmp.Diff(want, set.Unserved); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
 	}
@@ -296,10 +380,13 @@ func TestUnserved(t *testing.T) {
 			t.Errorf("%s is rendered", o.Intent.GetKind())
 		}
 	}
+	if want := "csi-snapshotter is left out, since the cluster does not serve snapshot.storage.k8s.io/v1"; set.Absent != want {
+		t.Errorf("absent: %q, want %q", set.Absent, want)
+	}
 	if slices.ContainsFunc(set.Rows, func(r Row) bool { return r.Name == "csi-snapshotter" }) {
 		t.Error("the snapshotter runs without snapshots")
 	}
-	if set := mustRender(t, d); len(set.Unserved) > 0 {
+	if set := mustRender(t, d); len(set.Unserved) > 0 || set.Absent != "" {
 		t.Errorf("%v are unserved where everything is", set.Unserved)
 	}
 }

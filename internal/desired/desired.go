@@ -128,7 +128,9 @@ type Set struct {
 	Served Served
 	// Warnings tell of what may be right and could not be checked.
 	Warnings []string
-	// Unserved are the classes that wait for a kind that the cluster does not have.
+	// Absent tells of a sidecar that the cluster has no use for; empty for none.
+	Absent string
+	// Unserved are the classes that have no effect yet, and why.
 	Unserved []string
 }
 
@@ -140,7 +142,7 @@ func Render(d *v1alpha1.CSIDriverDeployment, f Facts) (Set, error) {
 	if err != nil {
 		return Set{}, err
 	}
-	set := Set{Driver: in.driver, Namespace: in.namespace, Discovery: in.discovery, Served: in.served, Warnings: in.warnings, Unserved: in.unserved()}
+	set := Set{Driver: in.driver, Namespace: in.namespace, Discovery: in.discovery, Served: in.served, Warnings: in.warnings, Absent: in.absent, Unserved: in.unserved()}
 	for _, i := range items(in) {
 		u, err := intent(i.typed)
 		if err != nil {

@@ -5,6 +5,7 @@ package desired
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -184,11 +185,42 @@ func TestWishesOfADriverThatIsAsked(t *testing.T) {
 	if got := set.Discovery.Lacking; len(got) != 2 || got[0] != "storageCapacity needs Controller/GET_CAPACITY" {
 		t.Errorf("lacking: %q", got)
 	}
-	for _, o := range set.Objects {
-		if spec, ok := o.Intent.Object["spec"].(map[string]any); ok && o.Intent.GetKind() == "CSIDriver" && spec["storageCapacity"] != false {
-			t.Errorf("storageCapacity is %v, and nobody publishes it", spec["storageCapacity"])
-		}
+	expectNoWish(t, set)
+
+	// The provisioner that would publish it is turned off.
+	d = asked(t, "  storageCapacity: true\n  csiDriver: {attachRequired: true}\n  sidecars: {provisioner: {enabled: false}}")
+	key = answered(t, d, nil).Discovery.Key
+	set = answered(t, d, &Answer{Key: key, Capabilities: []string{sidecar.CreateVolume, sidecar.GetCapacity}})
+	if got := set.Discovery.Lacking; len(got) != 2 || !strings.HasPrefix(got[1], "storageCapacity needs a provisioner") {
+		t.Errorf("lacking: %q", got)
 	}
+	expectNoWish(t, set)
+	if !*d.Spec.CSIDriver.AttachRequired {
+		t.Error("the spec was changed")
+	}
+}
+
+// expectNoWish wants a CSIDriver without what nobody would do.
+func expectNoWish(t *testing.T, set Set) {
+	t.Helper()
+	at := slices.IndexFunc(set.Objects, func(o Object) bool { return o.Intent.GetKind() == "CSIDriver" })
+	if at < 0 {
+		t.Fatal("there is no CSIDriver")
+	}
+	spec, _ := set.Objects[at].Intent.Object["spec"].(map[string]any)
+	if spec["storageCapacity"] != false || spec["attachRequired"] != false {
+		t.Errorf("the CSIDriver has %v", spec)
+	}
+}
+
+// TestFaultsBeforeTheAnswer are told at once also where they are of pods that do not exist
+// yet.
+func TestFaultsBeforeTheAnswer(t *testing.T) {
+	expectInvalid(t, asked(t, "  nodes: [{name: a, driver: {container: {wrongField: 1}}}]"), "spec.nodes[0].driver.container.wrongField", "is not a field of a Container")
+	expectInvalid(t, asked(t, "  nodes: [{name: a, pod: {wrongField: 1}}]"), "spec.nodes[0].pod.wrongField", "is not a field of a PodSpec")
+	expectInvalid(t, asked(t, "  nodes: [{name: a}, {name: b}]"), "spec.nodes[1]", "may select the same nodes")
+	// What is removed may be a sidecar's, and is looked for later.
+	answered(t, asked(t, "  nodes: [{name: a, pod: {remove: ['containers[node-driver-registrar].resources']}}]"), nil)
 }
 
 // TestGroupSnapshots need a gate in the version that runs, where driver and cluster have

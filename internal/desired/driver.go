@@ -5,7 +5,9 @@ package desired
 
 import (
 	"cmp"
+	"math"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -163,11 +165,23 @@ func healthOf(p part) containerEdit {
 				HTTPGet: &corev1.HTTPGetAction{Host: host, Path: sidecar.DriverHealthPath, Port: intstr.FromInt32(number)},
 			},
 			InitialDelaySeconds: 10,
-			TimeoutSeconds:      3,
+			TimeoutSeconds:      probeTimeout(p.sidecars[at].args),
 			PeriodSeconds:       10,
 			FailureThreshold:    5,
 		})(c)
 	}
+}
+
+// probeTimeout is longer than livenessprobe waits for the driver, or kubelet would not hear
+// the answer.
+func probeTimeout(args []string) int32 {
+	const usual = 3
+	text, _ := sidecar.Flag(args, "probe-timeout")
+	patience, err := time.ParseDuration(text)
+	if err != nil {
+		return usual
+	}
+	return max(usual, int32(min(math.Ceil(patience.Seconds()), math.MaxInt32-1))+1)
 }
 
 // healthPort is the name of the port at which livenessprobe answers.

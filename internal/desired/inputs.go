@@ -38,6 +38,7 @@ type inputs struct {
 	parts        []part
 	found        found
 	warnings     []string
+	absent       string
 }
 
 // read checks d and fills in defaults; the error is an *InvalidError.
@@ -115,7 +116,7 @@ func (in *inputs) readParts() error {
 		}
 	}
 	if !in.known() { // sidecars are missing, of which a removal may tell
-		return nil
+		return checkPools(in.parts)
 	}
 	if err := in.found.unfound(); err != nil {
 		return err
@@ -124,6 +125,12 @@ func (in *inputs) readParts() error {
 		return err
 	}
 	if err := checkPorts(in.parts); err != nil {
+		return err
+	}
+	if err := in.checkModifySecrets(); err != nil {
+		return err
+	}
+	if err := in.checkRights(); err != nil {
 		return err
 	}
 	return checkPools(in.parts)

@@ -123,7 +123,7 @@ func (p *part) complete(in *inputs) error {
 	}
 	p.hostNetwork = p.wantsHostNetwork()
 	if !in.known() && !in.inspects(*p) {
-		return nil // there is none of it yet
+		return p.rehearse(in) // there is none of it yet
 	}
 	if p.sidecars, err = in.readSidecars(*p); err != nil {
 		return err
@@ -132,6 +132,21 @@ func (p *part) complete(in *inputs) error {
 		return err
 	}
 	p.template, err = in.renderPod(*p)
+	return err
+}
+
+// rehearse refuses what is wrong with a part whatever its sidecars will be: as long as
+// nobody knows them, nothing else would tell.
+func (p *part) rehearse(in *inputs) error {
+	driver, err := in.driverContainer(*p)
+	if err != nil {
+		return err
+	}
+	layers := slices.Clone(p.podLayers)
+	for i := range layers {
+		layers[i].removals = nil // of sidecars, perhaps
+	}
+	p.template, err = in.fragmented(template(in.driver, *p, append(in.podDefaults(*p), volumes(in.volumesOf(*p)...), containers(driver))...), layers)
 	return err
 }
 

@@ -61,10 +61,10 @@ func (in *inputs) renderPod(p part) (corev1.PodTemplateSpec, error) {
 	if t, err = in.fragmented(t, p.podLayers); err != nil {
 		return t, err
 	}
-	if err := in.images.moveAll(&t.Spec); err != nil {
+	if err := checkPod(in.driver, p, t); err != nil {
 		return t, err
 	}
-	return t, checkPod(in.driver, p, t)
+	return t, in.images.moveAll(&t.Spec)
 }
 
 // template is what all pods have in common, then edits.

@@ -28,6 +28,8 @@ type runningSidecar struct {
 	resources corev1.ResourceRequirements
 	mountPath string
 	layers    []layer
+	// electionField is the place of the spec that says something about its election.
+	electionField string
 }
 
 // elects tells whether one of several works.
@@ -126,7 +128,12 @@ func (in *inputs) wants(s sidecar.Sidecar, p part, sources []source) (bool, erro
 		return false, nil
 	}
 	if enabled == nil {
-		return s.Needed(in.capabilities) && (s.Role != sidecar.Snapshotter || in.served.Snapshots), nil
+		needed := s.Needed(in.capabilities)
+		if needed && s.Role == sidecar.Snapshotter && !in.served.Snapshots {
+			in.absent = s.Name + " is left out, since the cluster does not serve " + snapshotClassKind.GroupVersion().String()
+			return false, nil
+		}
+		return needed, nil
 	}
 	if lacks := s.Lacks(in.capabilities); lacks != "" {
 		if in.discovery.Asked { // nothing is wrong with the spec
@@ -155,6 +162,7 @@ func (in *inputs) configure(s sidecar.Sidecar, p part, sources []source) (runnin
 	if in.bundled && s.Role == sidecar.Provisioner {
 		r.settings.DefaultFSType = bundledFSType
 	}
+	r.electionField = electionFieldOf(s.Role, sources)
 	for _, from := range sources {
 		if err := r.overlay(from); err != nil {
 			return r, err
@@ -226,7 +234,13 @@ func (r *runningSidecar) addLayers(from source, field string) error {
 		return err
 	}
 	shared.anywhere = true
+	if shared.fragment["image"] != nil {
+		return invalid(from.field+".defaults.container.image", "is refused: sidecars have images of their own; use image of each")
+	}
 	own, err := readLayer(field, from.spec.Remove, from.spec.Container)
+	if own.fragment["image"] != nil {
+		return invalid(field+".container.image", "is refused, since flags and rights follow the version; use %s.image", field)
+	}
 	own.flags, own.anywhere = from.spec.ExtraArgs, from.shared
 	r.layers = append(r.layers, shared, own)
 	return err
@@ -241,7 +255,6 @@ const (
 
 // check refuses what a sidecar would end over, or could never do.
 func (r *runningSidecar) check(os corev1.OSName, sources []source) error {
-	lease, renew, retry := leaseDuration, renewDeadline, retryPeriod
 	for _, s := range sources {
 		field, spec := s.of(r.Role), s.spec
 		if t := spec.Timeout; t != nil && t.Duration <= 0 {
@@ -250,23 +263,27 @@ func (r *runningSidecar) check(os corev1.OSName, sources []source) error {
 		if err := checkAbsolute(field+".socketMountPath", os, spec.SocketMountPath); err != nil {
 			return err
 		}
-		e := spec.LeaderElection
-		lease, renew, retry = orDuration(e.LeaseDuration, lease), orDuration(e.RenewDeadline, renew), orDuration(e.RetryPeriod, retry)
-		if e.Enabled == nil && e.LeaseDuration == nil && e.RenewDeadline == nil && e.RetryPeriod == nil {
-			continue
-		}
-		if lease <= renew || renew <= retry+retry/5 || retry <= 0 {
-			return invalid(field+".leaderElection", "leaseDuration %s, renewDeadline %s and retryPeriod %s must each be longer than the next, the last by a fifth, or %s ends at once", lease, renew, retry, r.Name)
+		if enabled := spec.LeaderElection.Enabled; enabled != nil && *enabled && r.settings.PerNode {
+			return invalid(field+".leaderElection.enabled", "%s elects no leader in the pods of nodes, each of which has work of its own; leave it out", r.Name)
 		}
 	}
 	return nil
 }
 
-func orDuration(given *metav1.Duration, otherwise time.Duration) time.Duration {
-	if given == nil {
-		return otherwise
+func electionFieldOf(role sidecar.Role, sources []source) string {
+	own := sources[len(sources)-1]
+	if own.spec.LeaderElection != (v1alpha1.LeaderElectionSpec{}) || len(own.spec.ExtraArgs) > 0 {
+		return own.of(role)
 	}
-	return given.Duration
+	return sources[0].of(role)
+}
+
+// checkDurations refuses those over which the library of the election ends a sidecar.
+func (r *runningSidecar) checkDurations(lease, renew, retry time.Duration) error {
+	if lease <= renew || renew <= retry+retry/5 || retry <= 0 {
+		return invalid(r.electionField+".leaderElection", "leaseDuration %s, renewDeadline %s and retryPeriod %s must each be longer than the next, the last by a fifth, or %s ends at once", lease, renew, retry, r.Name)
+	}
+	return nil
 }
 
 func duration(d *metav1.Duration) string {

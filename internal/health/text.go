@@ -9,19 +9,22 @@ import (
 	"unicode/utf8"
 )
 
-// maxMessage is how many bytes a message in status may have.
+// maxMessage is how many bytes a message in status may have that is one of many.
 const maxMessage = 256
 
 const ellipsis = "…"
 
 // Cut makes a message fit for status: one line of valid UTF-8 with at most 256
 // bytes. What does not fit is replaced by an ellipsis.
-func Cut(s string) string {
+func Cut(s string) string { return CutAt(maxMessage, s) }
+
+// CutAt is Cut with another number of bytes, which is more than an ellipsis has.
+func CutAt(bytes int, s string) string {
 	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
-	if len(s) <= maxMessage {
+	if len(s) <= bytes {
 		return s
 	}
-	end := maxMessage - len(ellipsis)
+	end := bytes - len(ellipsis)
 	for !utf8.RuneStart(s[end]) {
 		end--
 	}

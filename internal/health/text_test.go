@@ -31,6 +31,16 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// TestCutAt counts bytes, and keeps runes whole.
+func TestCutAt(t *testing.T) {
+	if got := CutAt(10, "0123456é89"); got != "0123456…" {
+		t.Errorf("got %q", got)
+	}
+	if got := CutAt(11, "0123456é89"); got != "0123456é89" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestLastWords(t *testing.T) {
 	cases := map[string]struct{ in, want string }{
 		"Empty":    {"", ""},

@@ -38,6 +38,14 @@ func provisioner() Sidecar {
 	}
 }
 
+// TakesModifySecrets tells whether the version of a provisioner knows the parameters of a
+// class that name the Secret for ControllerModifyVolume, and from which version on it does.
+// Another parameter with their prefix than those it knows it refuses, with every claim.
+func (s Sidecar) TakesModifySecrets() (takes bool, since string) {
+	const first = "v6.2.0"
+	return s.Role != Provisioner || !before(s.Version, first), first
+}
+
 func provisionerFlags(s Settings) []string {
 	list := []string{timeout(s)}
 	list = append(list, given("--default-fstype", s.DefaultFSType)...)

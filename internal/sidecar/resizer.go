@@ -21,13 +21,7 @@ func resizer() Sidecar {
 		Repository: registry + "csi-resizer",
 		versions:   pins{34: "v1.13.1", 35: "v2.0.0", 36: "v2.1.0", 37: "v2.2.0"},
 		Placements: []Placement{Controller},
-		Needed:     resizes,
-		Lacks: func(c Capabilities) string {
-			if resizes(c) {
-				return ""
-			}
-			return "any of " + ControllerExpand + ", " + NodeExpand + " and " + ModifyVolume
-		},
+		adapt:      adaptResizer,
 		own: func(s Settings) []string {
 			return []string{timeout(s), "--handle-volume-inuse-error=false"}
 		},
@@ -53,6 +47,25 @@ func resizer() Sidecar {
 	}
 }
 
-func resizes(c Capabilities) bool {
-	return c[ControllerService] && c.Any(ControllerExpand, NodeExpand, ModifyVolume)
+// adaptResizer knows that a driver that cannot grow volumes was none to csi-resizer before
+// v2.1.0, also if it can modify them.
+func adaptResizer(s *Sidecar) {
+	wanted, text := []string{ControllerExpand, NodeExpand, ModifyVolume}, "any of "+ControllerExpand+", "+NodeExpand+" and "+ModifyVolume
+	if before(s.Version, "v2.1.0") {
+		wanted, text = []string{ControllerExpand, NodeExpand}, "any of "+ControllerExpand+" and "+NodeExpand
+	}
+	s.Needed = func(c Capabilities) bool { return c[ControllerService] && c.Any(wanted...) }
+	s.Lacks = func(c Capabilities) string {
+		if c[ControllerService] && c.Any(wanted...) {
+			return ""
+		}
+		return text
+	}
+}
+
+// ServesAttributesClasses tells whether the version of a provisioner or resizer knows
+// VolumeAttributesClasses of storage.k8s.io/v1, and from which version on it does.
+func (s Sidecar) ServesAttributesClasses() (serves bool, since string) {
+	since = map[Role]string{Provisioner: "v6.0.0", Resizer: "v2.0.0"}[s.Role]
+	return since == "" || !before(s.Version, since), since
 }

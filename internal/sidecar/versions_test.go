@@ -112,6 +112,47 @@ func TestHealthMonitorByVersion(t *testing.T) {
 	}
 }
 
+// TestResizerByVersion: before v2.1.0 it ended beside a driver that can only modify.
+func TestResizerByVersion(t *testing.T) {
+	const both, all = "any of Controller/EXPAND_VOLUME and Node/EXPAND_VOLUME", "any of Controller/EXPAND_VOLUME, Node/EXPAND_VOLUME and Controller/MODIFY_VOLUME"
+	modifies, grows := NewCapabilities(ModifyVolume), NewCapabilities(ControllerExpand)
+	for version, wants := range map[string]string{"v1.13.1": both, "v2.0.0": both, "v2.1.0": all, "v2.2.0-vendor.1": all, "": all} {
+		s := resizer().At(version)
+		if got := s.Lacks(NewCapabilities(ControllerService)); got != wants {
+			t.Errorf("%q lacks %q, want %q", version, got, wants)
+		}
+		if s.Needed(modifies) != (wants == all) || (s.Lacks(modifies) == "") != (wants == all) || !s.Needed(grows) || s.Lacks(grows) != "" {
+			t.Errorf("%q is needed for a driver that modifies: %t, that grows: %t", version, s.Needed(modifies), s.Needed(grows))
+		}
+	}
+}
+
+// TestKnowledgeByVersion of what CHANGELOG-6.0 and 6.2 of external-provisioner and 2.0 of
+// external-resizer brought.
+func TestKnowledgeByVersion(t *testing.T) {
+	for _, tc := range []struct {
+		sidecar        Sidecar
+		version        string
+		classes, modif bool
+	}{
+		{provisioner(), "v5.3.0", false, false},
+		{provisioner(), "v6.0.0", true, false},
+		{provisioner(), "v6.1.1-vendor.2", true, false},
+		{provisioner(), "v6.2.0", true, true},
+		{provisioner(), "", true, true},
+		{resizer(), "v1.14.0", false, true},
+		{resizer(), "v2.0.0", true, true},
+		{attacher(), "v4.6.1", true, true},
+	} {
+		s := tc.sidecar.At(tc.version)
+		classes, _ := s.ServesAttributesClasses()
+		secrets, _ := s.TakesModifySecrets()
+		if classes != tc.classes || secrets != tc.modif {
+			t.Errorf("%s %q: serves classes %t, takes secrets %t", s.Name, tc.version, classes, secrets)
+		}
+	}
+}
+
 // TestPinsAreDocumented: docs/api.md has the same table.
 func TestPinsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/api.md")
