@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/apply"
@@ -165,5 +166,25 @@ func TestNews(t *testing.T) {
 				t.Errorf("severity %s, want %s", got, tc.severity)
 			}
 		})
+	}
+}
+
+// TestMessagesHaveRoom for a list; but in a table and in an event there is less.
+func TestMessagesHaveRoom(t *testing.T) {
+	d := &v1alpha1.CSIDriverDeployment{}
+	before := d.Status.DeepCopy()
+	long := strings.Repeat("x", 3*maxMessage)
+	for _, kind := range []string{v1alpha1.ConditionSpecValid, v1alpha1.ConditionReady} {
+		mark(d, metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonInvalid, Message: long})
+	}
+	for kind, want := range map[string]int{v1alpha1.ConditionSpecValid: 2048, v1alpha1.ConditionReady: 256} {
+		if got := len(meta.FindStatusCondition(d.Status.Conditions, kind).Message); got != want {
+			t.Errorf("%s has %d bytes, want %d", kind, got, want)
+		}
+	}
+	recorder := events.NewFakeRecorder(1)
+	(&Reconciler{recorder: recorder}).announce(before, d)
+	if event := <-recorder.Events; len(event) > maxNote+len("Warning Invalid ") || !strings.HasSuffix(event, "…") {
+		t.Errorf("the event has %d bytes", len(event))
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // CSIDriverDeploymentStatus is what is there. A message in it has at most 256
-// bytes; nothing in it counts up while nothing changes.
+// bytes, that of a condition 2,048; nothing in it counts up while nothing changes.
 type CSIDriverDeploymentStatus struct {
 	// observedGeneration is the generation of spec that this status tells of.
 	// +optional
