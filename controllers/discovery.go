@@ -140,11 +140,8 @@ func keepDiscovery(d *v1alpha1.CSIDriverDeployment, found desired.Discovery, sai
 	if s.CapabilitiesKey != found.Key {
 		s.Reported, s.CapabilitiesKey = nil, ""
 	}
-	if !found.Asked || !said.usable(d.Name) {
-		return
-	}
-	s.Version = health.Cut(said.Version)
-	if said.Key == found.Key {
+	if found.Asked && said.usable(d.Name) && said.Key == found.Key {
+		s.Version = health.Cut(said.Version)
 		s.Reported, s.CapabilitiesKey = nonNil(said.Capabilities), said.Key
 	}
 }

@@ -29,9 +29,33 @@ func checkParts(in inputs) error {
 			}
 			names[taken.key] = p.field
 		}
+		if err := checkSockets(in.driver, p); err != nil {
+			return err
+		}
 	}
 	if len(in.parts) == 0 {
 		return invalid("spec.nodes", "there is nothing to run: the controller is disabled and there is no node pool")
+	}
+	return nil
+}
+
+// maxSocketPath is what a Unix socket's address has room for (sun_path, unix(7)).
+const maxSocketPath = 107
+
+// checkSockets refuses paths that no process could listen at.
+func checkSockets(driver string, p part) error {
+	if p.windows() {
+		return nil
+	}
+	paths := map[string]string{p.field + ".socket": join(p.os, p.socket.mountPath, p.socket.file)}
+	if p.serve(sidecar.Node) { // the kubelet connects to these
+		paths[p.field+".socket.dir"] = join(p.os, p.socket.dir, p.socket.file)
+		paths[p.field+".kubeletRootDir"] = join(p.os, p.kubelet, "plugins_registry/"+driver+"-reg.sock")
+	}
+	for _, field := range slices.Sorted(maps.Keys(paths)) {
+		if at := paths[field]; len(at) > maxSocketPath {
+			return invalid(field, "the socket %s has %d bytes, and a path of one at most %d; choose a shorter one", at, len(at), maxSocketPath)
+		}
 	}
 	return nil
 }

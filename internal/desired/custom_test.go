@@ -154,6 +154,12 @@ func TestInvalidCustom(t *testing.T) {
 			"spec.storageClasses[1].secrets.controllerModify", "csi-provisioner v6.1.1 does not know it and would refuse every claim; choose v6.2.0 or newer"},
 		"ModifySecretByParameter": {"  storageClasses: [{name: b, parameters: {csi.storage.k8s.io/controller-modify-secret-name: s, csi.storage.k8s.io/controller-modify-secret-namespace: n}}]\n  sidecars: {provisioner: {version: v5.1.0}}",
 			"spec.storageClasses[0].secrets.controllerModify", "csi-provisioner v5.1.0 does not know it"},
+		"LongSocket": {"  controller: {socket: {mountPath: /" + strings.Repeat("m", 98) + "}}",
+			"spec.controller.socket", "has 108 bytes, and a path of one at most 107"},
+		"LongSocketDir": {"  nodes: [{name: a, socket: {dir: /" + strings.Repeat("d", 98) + "}}]",
+			"spec.nodes[0].socket.dir", "has 108 bytes"},
+		"LongKubeletRootDir": {"  nodes: [{name: a, kubeletRootDir: /" + strings.Repeat("k", 67) + ", socket: {dir: /d}}]",
+			"spec.nodes[0].kubeletRootDir", "/plugins_registry/x.example.com-reg.sock has 108 bytes"},
 		"BundledFields": {"  bundled: {mode: Shared, path: /srv/pool}", "spec.bundled", "leave it out for source Custom"},
 	}
 	for name, tc := range cases {
@@ -272,6 +278,9 @@ func TestValidCustom(t *testing.T) {
 			}, []any{int32(29603), false}},
 		"ModifySecret": {"  storageClasses: [{name: b, secrets: {controllerModify: {name: s, namespace: n}}}]",
 			func(_ *testing.T, spec corev1.PodSpec, _ corev1.Container) any { return spec.Containers[1].Image }, "registry.k8s.io/sig-storage/csi-provisioner:v6.3.0"},
+		"SocketsAsLongAsTheyMayBe": {"  controller: {socket: {mountPath: /" + strings.Repeat("m", 97) + "}}\n  nodes: [{name: a, kubeletRootDir: /" +
+			strings.Repeat("k", 66) + ", socket: {dir: /" + strings.Repeat("d", 97) + "}}]",
+			func(_ *testing.T, _ corev1.PodSpec, c corev1.Container) any { return len(c.VolumeMounts[0].MountPath) }, 98},
 		"UDPPortOfTheDriver": {"  controller: {driver: {ports: [{containerPort: 9809, protocol: UDP}]}}",
 			func(_ *testing.T, _ corev1.PodSpec, c corev1.Container) any { return len(c.Ports) }, 2},
 		"PatientProbe": {"  sidecars: {livenessProbe: {timeout: 29500ms}}",

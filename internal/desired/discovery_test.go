@@ -172,6 +172,9 @@ func TestInspectorIsTheOneOfTheCatalogue(t *testing.T) {
 	if sidecar.InspectorVersion != inspect.Version {
 		t.Errorf("the catalogue has %s, the inspector is %s", sidecar.InspectorVersion, inspect.Version)
 	}
+	if sidecar.InspectorAnswer != "answer.json" { // where the inspector writes it
+		t.Errorf("the answer is looked for in %q", sidecar.InspectorAnswer)
+	}
 	if len(answered(t, asked(t, ""), nil).Discovery.Key) > inspect.MaxKey {
 		t.Error("the key is longer than the inspector takes")
 	}

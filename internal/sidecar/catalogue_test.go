@@ -13,6 +13,7 @@ import (
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
@@ -224,6 +225,9 @@ func TestEndpoint(t *testing.T) {
 		"LastCounts":   {attacher(), []string{"--http-endpoint=:1", "--http-endpoint=:2"}, "", 2},
 		"HealthPort":   {livenessProbe(), []string{"--health-port=8080"}, "", 8080},
 		"None":         {attacher(), []string{"--v=2"}, "", 0},
+		"NoFlag":       {attacher(), []string{"http-endpoint=:8080"}, "", 0},
+		"NoPort":       {attacher(), []string{"--http-endpoint=localhost:x"}, "", 0},
+		"TooLarge":     {attacher(), []string{"--http-endpoint=:4294967304"}, "", 0},
 		"Unreadable":   {attacher(), []string{"--http-endpoint=$(ENDPOINT)"}, "", 0},
 		"ProbeUnasked": {livenessProbe(), nil, "", 9808},
 	}
@@ -523,6 +527,40 @@ func TestDefaultResources(t *testing.T) {
 	}
 }
 
+// TestNoProbe of what serves no health, or serves it nowhere.
+func TestNoProbe(t *testing.T) {
+	for name, probe := range map[string]*corev1.Probe{
+		"Nowhere":       attacher().Liveness([]string{"--leader-election"}),
+		"NoHealth":      livenessProbe().Liveness([]string{"--http-endpoint=:9808"}),
+		"NoHealthAtAll": livenessProbe().Liveness(nil),
+	} {
+		if probe != nil {
+			t.Errorf("%s: %v", name, probe)
+		}
+	}
+}
+
+// TestEnvironmentIsReferredTo by its syntax, not by its name.
+func TestEnvironmentIsReferredTo(t *testing.T) {
+	for arg, want := range map[string]int{"--a=$(POD_NAMESPACE)": 1, "--a=POD_NAMESPACE": 0, "--a=(POD_NAMESPACE)": 0, "--a=$(POD_NAMESPACE": 0} {
+		if got := attacher().Env([]string{arg}); len(got) != want {
+			t.Errorf("%s: %v", arg, got)
+		}
+	}
+}
+
+// TestCapabilitiesThatDecide are known ones.
+func TestCapabilitiesThatDecide(t *testing.T) {
+	for _, c := range []string{
+		ControllerService, GroupControllerService, AccessibleTopology, CreateVolume, PublishVolume, ListVolumes, GetVolume, GetCapacity,
+		CreateSnapshot, ControllerExpand, ModifyVolume, VolumeCondition, GetVolumeHealth, NodeExpand, GroupSnapshot,
+	} {
+		if !slices.Contains(KnownCapabilities(), c) {
+			t.Errorf("%q is not known", c)
+		}
+	}
+}
+
 // TestImplied chooses the same sidecars again.
 func TestImplied(t *testing.T) {
 	var containers []string
@@ -533,6 +571,9 @@ func TestImplied(t *testing.T) {
 	for _, s := range Catalogue() {
 		if !s.Needed(c) {
 			t.Errorf("%s runs and would not be chosen again", s.Name)
+		}
+		if newest := s.At(""); !newest.Needed(c) {
+			t.Errorf("the newest %s runs and would not be chosen again", s.Name)
 		}
 		if !s.Everywhere && s.Needed(NewCapabilities(Implied(nil)...)) {
 			t.Errorf("%s does not run and would be chosen", s.Name)

@@ -22,7 +22,7 @@ func (s Sidecar) Endpoint(args []string) (host string, port int32) {
 	if !given && s.Role == LivenessProbe {
 		return "", DriverHealthPort // which it listens on unasked
 	}
-	host, number, _ := cutLast(address, ":")
+	host, number := cutLast(address, ":")
 	parsed, err := strconv.ParseInt(number, 10, 32)
 	if err != nil {
 		return "", 0
@@ -33,11 +33,11 @@ func (s Sidecar) Endpoint(args []string) (host string, port int32) {
 	return host, int32(parsed)
 }
 
-func cutLast(s, sep string) (before, after string, found bool) {
+func cutLast(s, sep string) (before, after string) {
 	if at := strings.LastIndex(s, sep); at >= 0 {
-		return s[:at], s[at+len(sep):], true
+		return s[:at], s[at+len(sep):]
 	}
-	return s, "", false
+	return s, ""
 }
 
 // Flag is the value of a flag in a command line, "true" for one without a value; the

@@ -24,18 +24,37 @@ func allReleases() map[string]releases {
 	}
 }
 
+// flagsOfKlog are those of InitFlags of k8s.io/klog v2.130.
+func flagsOfKlog() []string {
+	return []string{
+		"add_dir_header", "alsologtostderr", "log_backtrace_at", "log_dir", "log_file", "log_file_max_size", "logtostderr",
+		"one_output", "skip_headers", "skip_log_headers", "stderrthreshold", "v", "vmodule",
+	}
+}
+
+// flagsOfComponentLogs are those of logsapi.AddFlags of k8s.io/component-base.
+func flagsOfComponentLogs() []string {
+	return []string{
+		"log-flush-frequency", "log-json-info-buffer-size", "log-json-split-stream", "log-text-info-buffer-size",
+		"log-text-split-stream", "logging-format", "v", "vmodule",
+	}
+}
+
 // TestFlagsAt has what was seen in the sources and release notes of the
 // versions, not what follows from the tables.
 func TestFlagsAt(t *testing.T) {
 	type flags struct{ takes, refuses []string }
 	cases := map[string]map[string]flags{
 		"csi-provisioner": {
-			"v5.0.1": {takes: []string{"alsologtostderr", "feature-gates"}, refuses: []string{"logging-format"}},
+			"v5.0.1": {
+				takes:   append(flagsOfKlog(), "feature-gates", "kube-api-qps", "kube-api-burst"),
+				refuses: []string{"logging-format"},
+			},
 			"v5.1.0": {
 				takes:   []string{"csi-address", "enable-capacity", "log_file_max_size", "vmodule"},
 				refuses: []string{"automaxprocs", "log-flush-frequency", "snapshot-orphan-sweep-interval"},
 			},
-			"v5.2.0": {takes: []string{"logging-format", "v"}, refuses: []string{"alsologtostderr"}},
+			"v5.2.0": {takes: flagsOfComponentLogs(), refuses: []string{"alsologtostderr"}},
 			"v5.3.0": {
 				takes:   []string{"log-json-split-stream", "kube-api-capacity-qps", "master"},
 				refuses: []string{"automaxprocs", "leader-election-labels", "logtostderr"},
@@ -60,7 +79,10 @@ func TestFlagsAt(t *testing.T) {
 			"v4.13.0": {takes: []string{"default-fstype", "resync"}, refuses: []string{"resync-period"}},
 		},
 		"csi-resizer": {
-			"v1.11.1": {takes: []string{"handle-volume-inuse-error"}, refuses: []string{"extra-modify-metadata"}},
+			"v1.11.1": {
+				takes:   append(flagsOfComponentLogs(), "handle-volume-inuse-error", "kube-api-qps", "kube-api-burst"),
+				refuses: []string{"extra-modify-metadata"},
+			},
 			"v1.12.0": {takes: []string{"master", "workers"}, refuses: []string{"extra-modify-metadata", "log_dir"}},
 			"v1.13.0": {takes: []string{"extra-modify-metadata"}, refuses: []string{"automaxprocs"}},
 			"v1.14.0": {takes: []string{"automaxprocs"}, refuses: []string{"leader-election-labels", "worker-threads"}},
@@ -86,7 +108,10 @@ func TestFlagsAt(t *testing.T) {
 		"csi-external-health-monitor-controller": {
 			"v0.14.0": {takes: []string{"logging-format", "enable-node-watcher"}, refuses: []string{"automaxprocs"}},
 			"v0.15.0": {takes: []string{"automaxprocs", "node-list-add-interval"}, refuses: []string{"kube-api-qps"}},
-			"v0.18.0": {takes: []string{"enable-node-watcher", "monitor-interval"}, refuses: []string{"feature-gates"}},
+			"v0.18.0": {
+				takes:   []string{"enable-node-watcher", "monitor-interval"},
+				refuses: []string{"feature-gates", "leader-election-labels"},
+			},
 			"v0.19.0": {
 				takes:   []string{"kube-api-qps", "leader-election-labels", "list-volumes-interval"},
 				refuses: []string{"enable-node-watcher", "feature-gates", "log_dir"},

@@ -110,7 +110,8 @@ const (
 // end without.
 func (s Sidecar) Env(args []string) []corev1.EnvVar {
 	var list []corev1.EnvVar
-	if strings.Contains(strings.Join(args, " "), "$("+podNamespace+")") {
+	refersToNamespace := func(arg string) bool { return strings.Contains(arg, "$("+podNamespace+")") }
+	if slices.ContainsFunc(args, refersToNamespace) {
 		list = append(list, PodField(podNamespace, "metadata.namespace"))
 	}
 	if on(args, "enable-capacity", false) {
