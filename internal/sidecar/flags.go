@@ -4,6 +4,7 @@
 package sidecar
 
 import (
+	"net"
 	"strconv"
 	"strings"
 
@@ -22,22 +23,18 @@ func (s Sidecar) Endpoint(args []string) (host string, port int32) {
 	if !given && s.Role == LivenessProbe {
 		return "", DriverHealthPort // which it listens on unasked
 	}
-	host, number := cutLast(address, ":")
-	parsed, err := strconv.ParseInt(number, 10, 32)
+	host, number, err := net.SplitHostPort(address)
 	if err != nil {
 		return "", 0
 	}
-	if host != "localhost" && !strings.HasPrefix(host, "127.") {
+	parsed, err := strconv.ParseUint(number, 10, 16)
+	if err != nil {
+		return "", 0
+	}
+	if host != "localhost" && !net.ParseIP(host).IsLoopback() {
 		host = "" // of the pod, by whatever name
 	}
 	return host, int32(parsed)
-}
-
-func cutLast(s, sep string) (before, after string) {
-	if at := strings.LastIndex(s, sep); at >= 0 {
-		return s[:at], s[at+len(sep):]
-	}
-	return s, ""
 }
 
 // Flag is the value of a flag in a command line, "true" for one without a value; the

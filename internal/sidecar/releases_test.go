@@ -72,6 +72,7 @@ func TestFlagsAt(t *testing.T) {
 			"v4.8.0":  {refuses: []string{"automaxprocs"}},
 			"v4.9.0":  {takes: []string{"automaxprocs"}, refuses: []string{"feature-gates"}},
 			"v4.10.0": {takes: []string{"feature-gates", "max-grpc-log-length"}},
+			"v4.11.0": {refuses: []string{"leader-election-labels"}},
 			"v4.12.0": {
 				takes:   []string{"kube-api-qps", "leader-election-labels", "reconcile-sync"},
 				refuses: []string{"master", "workers"},

@@ -115,8 +115,12 @@ func TestHealthMonitorByVersion(t *testing.T) {
 func TestResizerByVersion(t *testing.T) {
 	const both, all = "any of Controller/EXPAND_VOLUME and Node/EXPAND_VOLUME", "any of Controller/EXPAND_VOLUME, Node/EXPAND_VOLUME and Controller/MODIFY_VOLUME"
 	modifies, grows := NewCapabilities(ModifyVolume), NewCapabilities(ControllerExpand)
+	nodeGrows, nobody := NewCapabilities(ControllerService, NodeExpand), NewCapabilities(NodeExpand)
 	for version, wants := range map[string]string{"v1.13.1": both, "v2.0.0": both, "v2.1.0": all, "v2.2.0-vendor.1": all, "": all} {
 		s := resizer().At(version)
+		if !s.Needed(nodeGrows) || s.Lacks(nodeGrows) != "" || s.Needed(nobody) || s.Lacks(nobody) == "" {
+			t.Errorf("%q: what only the node grows needs a controller service, and no more", version)
+		}
 		if got := s.Lacks(NewCapabilities(ControllerService)); got != wants {
 			t.Errorf("%q lacks %q, want %q", version, got, wants)
 		}
