@@ -5,7 +5,11 @@ package controllers
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"maps"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -93,12 +97,12 @@ func table() map[string]row {
 	workloads := []string{ofController, ofNode, ofOther}
 	rights := []string{"ClusterRole/controller"}
 	return map[string]row{
-		"managementState": elsewhere("TestPlanOnly and TestUnmanaged"),
-		"namespace":       elsewhere("TestUpdate of the API"),
-		"source":          elsewhere("TestUpdate of the API"),
-		"bundled.mode":    elsewhere("TestUpdate of the API"),
-		"bundled.path":    elsewhere("TestUpdate of the API"),
-		"layout":          elsewhere("TestGolden/single-pod of the rendering"),
+		"managementState": elsewhere("TestPlanOnly, TestUnmanaged"),
+		"namespace":       elsewhere("TestUpdate"),
+		"source":          elsewhere("TestUpdate"),
+		"bundled.mode":    elsewhere("TestUpdate"),
+		"bundled.path":    elsewhere("TestUpdate"),
+		"layout":          elsewhere("TestFieldsThatReplace"),
 		"pod":             changes("{terminationGracePeriodSeconds: 77}", workloads...),
 		"capabilities": changes("[Identity/GROUP_CONTROLLER_SERVICE, Controller/CREATE_DELETE_VOLUME, Controller/PUBLISH_UNPUBLISH_VOLUME, Controller/CREATE_DELETE_SNAPSHOT, Controller/GET_CAPACITY, Controller/LIST_VOLUMES, Controller/VOLUME_CONDITION]",
 			ofController, "ClusterRole/controller", "Role/controller"),
@@ -120,7 +124,7 @@ func table() map[string]row {
 		"rbac.nodeNamespace": changes(`[{apiGroups: [""], resources: [pods], verbs: [get]}]`, "ServiceAccount/node", "ServiceAccount/other",
 			"Role/node", "Role/other", "RoleBinding/node", "RoleBinding/other"),
 
-		"controller.disabled":                                       elsewhere("TestUnwantedWorkloads"),
+		"controller.disabled":                                       elsewhere("TestFieldsThatReplace"),
 		"controller.kind":                                           elsewhere("TestChangeOfKind"),
 		"controller.replicas":                                       changes("2", ofController),
 		"controller.strategy.type":                                  changes("Recreate", ofController),
@@ -128,12 +132,12 @@ func table() map[string]row {
 		"controller.strategy.maxSurge":                              changes("1", ofController),
 		"controller.podDisruptionBudget.disabled":                   changes("true", "-PodDisruptionBudget/controller"),
 		"controller.podDisruptionBudget.maxUnavailable":             changes("2", "PodDisruptionBudget/controller"),
-		"controller.podDisruptionBudget.minAvailable":               elsewhere("TestGolden/statefulset of the rendering"),
+		"controller.podDisruptionBudget.minAvailable":               elsewhere("TestFieldsThatReplace"),
 		"controller.podDisruptionBudget.unhealthyPodEvictionPolicy": changes("IfHealthyBudget", "PodDisruptionBudget/controller"),
 		"controller.kubeletMounts.path":                             changes("[{path: pods}]", ofController),
 		"controller.kubeletMounts.type":                             changes("[{path: pods, type: DirectoryOrCreate}]", ofController),
 
-		"nodes.name":                   elsewhere("TestUnwantedWorkloads"),
+		"nodes.name":                   elsewhere("TestFieldsThatReplace"),
 		"nodes.os":                     changes("windows", ofNode),
 		"nodes.kubeletRootDir":         changes("/data/kubelet", ofNode),
 		"nodes.kubeletMounts.path":     changes("[{path: pods}]", ofNode),
@@ -141,12 +145,12 @@ func table() map[string]row {
 		"nodes.rollout.strategy":       changes("OnDelete", ofNode+"*"),
 		"nodes.rollout.maxUnavailable": changes("3", ofNode+"*"),
 
-		"storageClasses.name":                 elsewhere("TestStorageClasses"),
+		"storageClasses.name":                 elsewhere("TestFieldsThatReplace"),
 		"storageClasses.default":              changes("true", "StorageClass/"),
-		"storageClasses.parameters":           elsewhere("TestImmutableClassIsToldAndTheRestApplied"),
+		"storageClasses.parameters":           elsewhere("TestFieldsThatReplace"),
 		"storageClasses.mountOptions":         changes("[noatime]", "StorageClass/"),
-		"storageClasses.reclaimPolicy":        elsewhere("TestImmutableClassIsToldAndTheRestApplied"),
-		"storageClasses.volumeBindingMode":    elsewhere("TestImmutableClassIsToldAndTheRestApplied"),
+		"storageClasses.reclaimPolicy":        elsewhere("TestFieldsThatReplace"),
+		"storageClasses.volumeBindingMode":    elsewhere("TestFieldsThatReplace"),
 		"storageClasses.allowVolumeExpansion": changes("true", "StorageClass/"),
 		"storageClasses.allowedTopologies":    changes("[{matchLabelExpressions: [{key: zone, values: [a]}]}]", "StorageClass/"),
 		// The parameters of a class cannot be changed; who may read the Secret follows.
@@ -162,13 +166,13 @@ func table() map[string]row {
 		"volumeSnapshotClasses.name":                             elsewhere("TestLateKinds"),
 		"volumeSnapshotClasses.default":                          elsewhere("TestLateKinds"),
 		"volumeSnapshotClasses.deletionPolicy":                   elsewhere("TestLateKinds"),
-		"volumeSnapshotClasses.parameters":                       elsewhere("TestGolden/single-pod of the rendering"),
+		"volumeSnapshotClasses.parameters":                       elsewhere("TestLateKinds"),
 		"volumeSnapshotClasses.secrets.snapshotter":              changes("{name: s, namespace: ns}", rights...),
 		"volumeSnapshotClasses.secrets.snapshotterList":          changes("{name: s, namespace: ns}", rights...),
 		"volumeGroupSnapshotClasses.name":                        elsewhere("TestLateKinds"),
-		"volumeGroupSnapshotClasses.default":                     elsewhere("TestGolden/single-pod of the rendering"),
-		"volumeGroupSnapshotClasses.deletionPolicy":              elsewhere("TestGolden/single-pod of the rendering"),
-		"volumeGroupSnapshotClasses.parameters":                  elsewhere("TestGolden/single-pod of the rendering"),
+		"volumeGroupSnapshotClasses.default":                     elsewhere("TestLateKinds"),
+		"volumeGroupSnapshotClasses.deletionPolicy":              elsewhere("TestLateKinds"),
+		"volumeGroupSnapshotClasses.parameters":                  elsewhere("TestLateKinds"),
 		"volumeGroupSnapshotClasses.secrets.groupSnapshotter":    changes("{name: s, namespace: ns}", rights...),
 		"volumeGroupSnapshotClasses.secrets.groupSnapshotterGet": changes("{name: s, namespace: ns}", rights...),
 		"volumeAttributesClasses.name":                           elsewhere("TestLateKinds"),
@@ -183,9 +187,9 @@ func partRows(workload, component string) map[string]row {
 		"socket.file":               changes("x.sock", workload),
 		"socket.mountPath":          changes("/run/x", workload),
 		"pod":                       changes("{nodeSelector: {pool: a}, terminationGracePeriodSeconds: 77}", workload),
-		"workloadName":              elsewhere("TestChangeOfName"),
-		"selectorLabels":            elsewhere("TestGolden/statefulset of the rendering"),
-		"serviceAccountName":        elsewhere("TestGolden/statefulset of the rendering"),
+		"workloadName":              elsewhere("TestFieldsThatReplace"),
+		"selectorLabels":            elsewhere("TestFieldsThatReplace"),
+		"serviceAccountName":        elsewhere("TestFieldsThatReplace"),
 		"serviceAccountAnnotations": changes("{a: b}", "ServiceAccount/"+component),
 	}
 }
@@ -263,7 +267,7 @@ func sidecarRow(field string, workloads []string, component string) (row, bool) 
 	case field == "enabled":
 		return row{value: "false", want: withRights(workloads, elects)}, true
 	case field == "placement" && component == "" && (role == "provisioner" || role == "snapshotter"):
-		return elsewhere("TestGolden/distributed of the rendering"), true
+		return elsewhere("TestFieldsThatReplace"), true
 	case field == "placement": // refused: it is the only place, or set in spec.sidecars
 		return row{value: "Node", want: nil}, true
 	case field == "leaderElection.enabled" && elects:
@@ -316,9 +320,16 @@ func fieldsOf(t reflect.Type, path string) []string {
 // TestEveryFieldHasItsRow: a new field needs one.
 func TestEveryFieldHasItsRow(t *testing.T) {
 	fields := fieldsOf(reflect.TypeFor[v1alpha1.CSIDriverDeploymentSpec](), "")
+	tests := testsIn(t, ".", "../api/v1alpha1")
 	for _, path := range fields {
-		if _, known := rowOf(path); !known {
+		r, known := rowOf(path)
+		if !known {
 			t.Errorf("no row tells what an edit of %s changes", path)
+		}
+		for name := range strings.SplitSeq(r.elsewhere, ", ") {
+			if _, replaces := replacing()[path]; name != "" && !tests[name] || name == "TestFieldsThatReplace" && !replaces {
+				t.Errorf("%s edits %s, it is said", name, path)
+			}
 		}
 	}
 	for path := range table() {
@@ -329,6 +340,30 @@ func TestEveryFieldHasItsRow(t *testing.T) {
 	if len(fields) < 400 {
 		t.Errorf("%d fields are too few to be all", len(fields))
 	}
+}
+
+// testsIn are the names of the tests of packages.
+func testsIn(t *testing.T, folders ...string) map[string]bool {
+	t.Helper()
+	tests := map[string]bool{}
+	for _, folder := range folders {
+		files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("tests in %s: %q, %v", folder, files, err)
+		}
+		for _, file := range files {
+			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, declared := range parsed.Decls {
+				if f, ok := declared.(*ast.FuncDecl); ok && f.Recv == nil {
+					tests[f.Name.Name] = true
+				}
+			}
+		}
+	}
+	return tests
 }
 
 // lanes is how many drivers the fields are edited in at once.
@@ -366,6 +401,8 @@ type editor struct {
 	d        *v1alpha1.CSIDriverDeployment
 	unedited v1alpha1.CSIDriverDeploymentSpec
 	before   map[string]map[string]any
+	// collects has the garbage collector played: objects go.
+	collects bool
 }
 
 // edit edits one field, and nothing else any more, and looks at what differs. Where not
@@ -416,6 +453,10 @@ func (e *editor) write(t *testing.T, what string, spec map[string]any, want []st
 	awaitObserved(t, e.d)
 	rollOut(t, e.d)
 	await(t, what, func() error {
+		if e.collects {
+			collect(t, e.d)
+			rollOut(t, e.d)
+		}
 		if diff := cmp.Diff(want, difference(e.before, specsOf(t, e.d))); diff != "" {
 			return fmt.Errorf("-want, +got:\n%s", diff)
 		}
@@ -489,7 +530,7 @@ func specsOf(t *testing.T, d *v1alpha1.CSIDriverDeployment) map[string]map[strin
 		delete(fields, "status")
 		annotations := o.GetAnnotations()
 		delete(annotations, appsv1.DeprecatedTemplateGeneration) // which the API server counts up
-		fields["annotations"] = annotations
+		fields["annotations"], fields["name"] = annotations, o.GetName()
 		specs[o.GetKind()+"/"+o.GetLabels()[v1alpha1.LabelComponent]] = fields
 	}
 	return specs

@@ -44,7 +44,7 @@ func TestLateKinds(t *testing.T) {
 	d := installed(t, unknown, func(d *v1alpha1.CSIDriverDeployment) {
 		d.Spec.Capabilities = []string{sidecar.CreateVolume, sidecar.CreateSnapshot}
 		d.Spec.VolumeSnapshotClasses = []v1alpha1.VolumeSnapshotClass{{Name: d.Name, Default: true}}
-		d.Spec.VolumeGroupSnapshotClasses = []v1alpha1.VolumeGroupSnapshotClass{{Name: d.Name}}
+		d.Spec.VolumeGroupSnapshotClasses = []v1alpha1.VolumeGroupSnapshotClass{{Name: d.Name, Parameters: map[string]string{"a": "b"}}}
 		d.Spec.VolumeAttributesClasses = []v1alpha1.VolumeAttributesClass{{Name: d.Name, Parameters: map[string]string{"a": "b"}}}
 	})
 	message := awaitCondition(t, d, v1alpha1.ConditionClassesInSync, metav1.ConditionFalse, v1alpha1.ReasonKindMissing)
@@ -90,6 +90,8 @@ func TestLateKinds(t *testing.T) {
 	remove(t, class)
 	await(t, "the class comes back", func() error { return cluster.Get(t.Context(), client.ObjectKeyFromObject(class), class) })
 
+	editClasses(t, d)
+
 	uninstall(t, crds)
 	awaitCondition(t, d, v1alpha1.ConditionClassesInSync, metav1.ConditionFalse, v1alpha1.ReasonKindMissing)
 	awaitContainers(t, d, "driver", "csi-provisioner", "livenessprobe")
@@ -98,6 +100,84 @@ func TestLateKinds(t *testing.T) {
 	awaitMessage(t, d, `waiting for VolumeAttributesClass "`+d.Name+`" to end`)
 	merge(t, &storagev1.VolumeAttributesClass{ObjectMeta: metav1.ObjectMeta{Name: d.Name}}, map[string]any{"metadata": map[string]any{"finalizers": nil}})
 	awaitGone(t, d)
+}
+
+// editClasses edits every field of the classes of optional kinds: some can be changed, and
+// a change of the others is refused.
+func editClasses(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
+	t.Helper()
+	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) {
+		s.VolumeSnapshotClasses[0].Default, s.VolumeSnapshotClasses[0].DeletionPolicy = false, v1alpha1.DeletionPolicyRetain
+		s.VolumeSnapshotClasses[0].Parameters = map[string]string{"c": "d"}
+		s.VolumeSnapshotClasses = append(s.VolumeSnapshotClasses, v1alpha1.VolumeSnapshotClass{Name: d.Name + "-more"})
+		s.VolumeGroupSnapshotClasses[0].Default = true
+		s.VolumeAttributesClasses = append(s.VolumeAttributesClasses, v1alpha1.VolumeAttributesClass{Name: d.Name + "-more", Parameters: map[string]string{"c": "d"}})
+	})
+	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied)
+	want := map[string]any{
+		"VolumeSnapshotClass " + d.Name:             []any{"", "Retain", map[string]any{"c": "d"}},
+		"VolumeSnapshotClass " + d.Name + "-more":   []any{"", "Delete", nil},
+		"VolumeGroupSnapshotClass " + d.Name:        []any{"true", "Delete", map[string]any{"a": "b"}},
+		"VolumeAttributesClass " + d.Name:           []any{"", nil, map[string]any{"a": "b"}},
+		"VolumeAttributesClass " + d.Name + "-more": []any{"", nil, map[string]any{"c": "d"}},
+	}
+	if diff := cmp.Diff(want, optionalClasses(t, d)); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+
+	for field, edit := range map[string]func(*v1alpha1.CSIDriverDeploymentSpec){
+		"deletionPolicy": func(s *v1alpha1.CSIDriverDeploymentSpec) {
+			s.VolumeGroupSnapshotClasses[0].DeletionPolicy = v1alpha1.DeletionPolicyRetain
+		},
+		"parameters": func(s *v1alpha1.CSIDriverDeploymentSpec) {
+			s.VolumeGroupSnapshotClasses[0].Parameters = map[string]string{"e": "f"}
+		},
+		"parameters are forbidden": func(s *v1alpha1.CSIDriverDeploymentSpec) {
+			s.VolumeAttributesClasses[0].Parameters = map[string]string{"e": "f"}
+		},
+	} {
+		before := refresh(t, d).Spec
+		change(t, d, edit)
+		message := awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionFalse, v1alpha1.ReasonApplyRefused)
+		if !strings.Contains(message, field) {
+			t.Errorf("the message does not tell of %s: %s", field, message)
+		}
+		change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) { *s = before })
+		awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied)
+	}
+	if diff := cmp.Diff(want, optionalClasses(t, d)); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+
+	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) {
+		s.VolumeSnapshotClasses = s.VolumeSnapshotClasses[:1]
+		s.VolumeAttributesClasses = s.VolumeAttributesClasses[:1]
+	})
+	merge(t, &storagev1.VolumeAttributesClass{ObjectMeta: metav1.ObjectMeta{Name: d.Name + "-more"}}, map[string]any{"metadata": map[string]any{"finalizers": nil}})
+	awaitCondition(t, d, v1alpha1.ConditionApplied, metav1.ConditionTrue, v1alpha1.ReasonApplied)
+	await(t, "two classes go", func() error {
+		if got := len(optionalClasses(t, d)); got != len(want)-2 {
+			return fmt.Errorf("there are %d", got)
+		}
+		return nil
+	})
+}
+
+// optionalClasses are the classes of optional kinds: whether each is the default, its
+// deletion policy and its parameters.
+func optionalClasses(t *testing.T, d *v1alpha1.CSIDriverDeployment) map[string]any {
+	t.Helper()
+	got := map[string]any{}
+	for _, o := range owned(t, d.Name, desired.OptionalKinds()...) {
+		isDefault := ""
+		for key, value := range o.GetAnnotations() {
+			if strings.HasSuffix(key, "/is-default-class") {
+				isDefault = value
+			}
+		}
+		got[o.GetKind()+" "+o.GetName()] = []any{isDefault, o.Object["deletionPolicy"], o.Object["parameters"]}
+	}
+	return got
 }
 
 // uninstall removes CustomResourceDefinitions, and waits until they are gone.

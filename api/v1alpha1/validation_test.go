@@ -170,6 +170,8 @@ func TestUpdate(t *testing.T) {
 		"NamespaceUnset":       {before: "namespace: a\n" + valid, after: valid, want: namespace},
 		"NamespaceSet":         {before: valid, after: "namespace: a\n" + valid, want: namespace},
 		"SourceSpelledOut":     {before: valid, after: "source: Bundled\n" + valid},
+		"SourceChanged":        {before: valid, after: "source: Custom\ndriver: {image: a/b:v1}", want: "source cannot be changed"},
+		"SourceTakenBack":      {before: "source: Custom\ndriver: {image: a/b:v1}", after: valid, want: "source cannot be changed"},
 		"SourceLeftOut":        {before: "source: Bundled\n" + valid, after: valid},
 		"PathChanged":          {before: valid, after: "bundled: {mode: Shared, path: /srv/other}", want: path},
 		"PathUnset":            {before: valid, after: "bundled: {mode: Shared}", want: "spec.bundled.path: Required value"},

@@ -219,8 +219,8 @@ func checkController(d *v1alpha1.CSIDriverDeployment) error {
 		return invalid("spec.controller.strategy.type", "Recreate is of Deployments; a StatefulSet has RollingUpdate and OnDelete")
 	case c.Strategy.Type == "OnDelete" && kind != kindStatefulSet:
 		return invalid("spec.controller.strategy.type", "OnDelete is of StatefulSets; a Deployment has RollingUpdate and Recreate")
-	case c.Strategy.MaxSurge != nil && d.Spec.Layout == v1alpha1.LayoutSinglePod:
-		return invalid("spec.controller.strategy.maxSurge", "is impossible with layout SinglePod: old and new pod of a node would listen at one socket; leave it out")
+	case c.Strategy.MaxSurge != nil && (d.Spec.Layout == v1alpha1.LayoutSinglePod || c.Socket.Dir != ""):
+		return invalid("spec.controller.strategy.maxSurge", "is impossible with layout SinglePod and with socket.dir: old and new pod of a node would listen at one socket; leave it out")
 	case isZero(c.Strategy.MaxUnavailable) && (c.Strategy.MaxSurge == nil || isZero(c.Strategy.MaxSurge)):
 		return invalid("spec.controller.strategy.maxUnavailable", "0 lets no pod be replaced; use 1 or more, or give maxSurge")
 	case c.Strategy.MaxSurge != nil && kind == kindStatefulSet:

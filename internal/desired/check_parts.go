@@ -33,6 +33,9 @@ func checkParts(in inputs) error {
 			return err
 		}
 	}
+	if err := checkSharedSocket(in.parts); err != nil {
+		return err
+	}
 	if len(in.parts) == 0 {
 		return invalid("spec.nodes", "there is nothing to run: the controller is disabled and there is no node pool")
 	}
@@ -52,9 +55,26 @@ func checkSockets(driver string, p part) error {
 		paths[p.field+".socket.dir"] = join(p.os, p.socket.dir, p.socket.file)
 		paths[p.field+".kubeletRootDir"] = join(p.os, p.kubelet, "plugins_registry/"+driver+"-reg.sock")
 	}
+	if p.kind != kindDaemonSet && p.socket.dir != "" {
+		paths[p.field+".socket.dir"] = join(p.os, p.socket.dir, p.socket.file)
+	}
 	for _, field := range slices.Sorted(maps.Keys(paths)) {
 		if at := paths[field]; len(at) > maxSocketPath {
 			return invalid(field, "the socket %s has %d bytes, and a path of one at most %d; choose a shorter one", at, len(at), maxSocketPath)
+		}
+	}
+	return nil
+}
+
+// checkSharedSocket refuses one path on the nodes for two drivers: pools have nodes of their
+// own, but a controller pod may be anywhere.
+func checkSharedSocket(parts []part) error {
+	for _, p := range parts {
+		for _, other := range parts {
+			at := join(p.os, p.socket.dir, p.socket.file)
+			if p.kind != kindDaemonSet && other.kind == kindDaemonSet && p.socket.dir != "" && at == join(other.os, other.socket.dir, other.socket.file) {
+				return invalid(p.field+".socket.dir", "%s is the socket of the node pods of %s as well; choose another directory, or leave it out", at, other.field)
+			}
 		}
 	}
 	return nil

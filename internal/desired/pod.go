@@ -106,7 +106,7 @@ func (in *inputs) podDefaults(p part) []podEdit {
 	edits := []podEdit{
 		priorityClass("system-cluster-critical"),
 		tolerate(corev1.Toleration{Key: "CriticalAddonsOnly", Operator: corev1.TolerationOpExists}),
-		spreadOverNodes(in.selectorOf(p), p.hostNetwork || p.serve(sidecar.Node)),
+		spreadOverNodes(in.selectorOf(p), p.hostNetwork || p.socket.dir != ""),
 	}
 	if in.bundled {
 		// Sidecars reach the driver's socket by their group.
@@ -205,6 +205,11 @@ func (in *inputs) selectorOf(p part) *metav1.LabelSelector {
 	if len(p.SelectorLabels) > 0 {
 		return &metav1.LabelSelector{MatchLabels: maps.Clone(p.SelectorLabels)}
 	}
+	return in.ownPods(p)
+}
+
+// ownPods finds the pods of one part by the labels that are always theirs.
+func (in *inputs) ownPods(p part) *metav1.LabelSelector {
 	l := Selector(in.driver)
 	l[v1alpha1.LabelComponent] = p.component
 	return &metav1.LabelSelector{MatchLabels: l}

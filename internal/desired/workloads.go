@@ -109,7 +109,7 @@ func budget(in inputs, p part) runtime.Object {
 		TypeMeta:   kind(policyv1.SchemeGroupVersion, "PodDisruptionBudget"),
 		ObjectMeta: in.namespaced(p.name, p.component),
 		Spec: policyv1.PodDisruptionBudgetSpec{
-			Selector:                   in.selectorOf(p),
+			Selector:                   in.ownPods(p), // also where another selector is refused
 			MaxUnavailable:             s.MaxUnavailable,
 			MinAvailable:               s.MinAvailable,
 			UnhealthyPodEvictionPolicy: new(cmp.Or(s.UnhealthyPodEvictionPolicy, policyv1.AlwaysAllow)),
