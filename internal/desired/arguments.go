@@ -59,9 +59,13 @@ func (r *runningSidecar) changeArgs(l layer, f found) error {
 	return nil
 }
 
-// checkFlag refuses a flag over which the sidecar would end at once.
+// checkFlag refuses a flag over which the sidecar would end at once. What has no dash is
+// the value of the flag before it.
 func (r *runningSidecar) checkFlag(field, flag string) error {
 	name, _, _ := strings.Cut(flag, "=")
+	if !strings.HasPrefix(name, "-") {
+		return nil
+	}
 	if known, all := r.TakesFlag(strings.TrimLeft(name, "-")); !known {
 		return invalid(field, "%s %s does not know %s and would end at once; it knows %s", r.Name, r.Version, name, strings.Join(all, ", "))
 	}
@@ -90,19 +94,15 @@ func (r *runningSidecar) checkElection() error {
 	if r.settings.PerNode {
 		return invalid(r.electionField+".extraArgs", "%s elects no leader in the pods of nodes, each of which has work of its own; leave --leader-election out", r.Name)
 	}
-	var lasts [3]time.Duration
-	for i, flag := range [...]struct {
-		name      string
-		otherwise time.Duration
-	}{{"lease-duration", leaseDuration}, {"renew-deadline", renewDeadline}, {"retry-period", retryPeriod}} {
-		lasts[i] = flag.otherwise
-		text, given := sidecar.Flag(r.args, "leader-election-"+flag.name)
-		var err error
-		if lasts[i], err = time.ParseDuration(text); given && err != nil {
-			return invalid(r.electionField+".extraArgs", "--leader-election-%s: %q is no duration; write it as 15s", flag.name, text)
-		}
+	lasts := [...]time.Duration{leaseDuration, renewDeadline, retryPeriod}
+	for i, name := range [...]string{"lease-duration", "renew-deadline", "retry-period"} {
+		text, given := sidecar.Flag(r.args, "leader-election-"+name)
 		if !given {
-			lasts[i] = flag.otherwise
+			continue
+		}
+		var err error
+		if lasts[i], err = time.ParseDuration(text); err != nil {
+			return invalid(r.electionField+".extraArgs", "--leader-election-%s: %q is no duration; write it as 15s", name, text)
 		}
 	}
 	return r.checkDurations(lasts[0], lasts[1], lasts[2])

@@ -274,6 +274,8 @@ func TestValidCustom(t *testing.T) {
 			func(_ *testing.T, spec corev1.PodSpec, _ corev1.Container) any {
 				return []string{spec.Volumes[1].Name, spec.Volumes[2].Name}
 			}, []string{"kubelet-" + digest("socket")[:5], "kubelet-" + digest(strings.Repeat("a", 100))[:5]}},
+		"ValueApart": {"  sidecars: {attacher: {container: {args: [--csi-address, /csi/csi.sock, --v=2]}}}",
+			func(_ *testing.T, spec corev1.PodSpec, _ corev1.Container) any { return spec.Containers[2].Args }, []string{"--csi-address", "/csi/csi.sock", "--v=2"}},
 		"MetricsInTheirPlace": {"  sidecars: {attacher: {extraArgs: ['--metrics-address=:7777']}}",
 			func(_ *testing.T, spec corev1.PodSpec, _ corev1.Container) any {
 				c := spec.Containers[2]
