@@ -61,7 +61,7 @@ func TestLateKinds(t *testing.T) {
 	}
 	awaitCalm(t, cluster.operator, d)
 
-	crds := envtest.CRDInstallOptions{Paths: []string{snapshotCRDs(t)}, ErrorIfPathMissing: true}
+	crds := envtest.CRDInstallOptions{Paths: []string{snapshotCRDs(t)}, ErrorIfPathMissing: true, MaxTime: patience}
 	if _, err := envtest.InstallCRDs(cluster.config, crds); err != nil {
 		t.Fatal(err)
 	}
