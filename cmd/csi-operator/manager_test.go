@@ -28,6 +28,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
 )
 
 // TestServe runs the whole manager with the operator's account: it leads,
@@ -35,6 +37,9 @@ import (
 func TestServe(t *testing.T) {
 	const namespace = "csi-operator-system"
 	config := startServer(t)
+	if err := v1alpha1.AddToScheme(scheme.Scheme); err != nil {
+		t.Fatal(err)
+	}
 	admin, err := client.New(config, client.Options{Scheme: scheme.Scheme})
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +74,12 @@ func TestServe(t *testing.T) {
 	awaitAnswer(t, scrape, stranger, http.StatusForbidden, "")
 	grant(t, admin, namespace, "prometheus", "metrics_reader_role.yaml")
 	awaitAnswer(t, scrape, reader, http.StatusOK, "controller_runtime_max_concurrent_reconciles")
+	driver := &v1alpha1.CSIDriverDeployment{ObjectMeta: metav1.ObjectMeta{Name: "pool.example.com"}}
+	driver.Spec.Bundled = &v1alpha1.BundledDriver{Mode: v1alpha1.BundledShared, Path: "/srv/pool"}
+	if err := admin.Create(t.Context(), driver); err != nil {
+		t.Fatal(err)
+	}
+	awaitAnswer(t, scrape, reader, http.StatusOK, `csi_operator_driver_condition{condition="SpecValid",driver="pool.example.com",reason="Valid"} 1`)
 	cancel()
 	if err := <-done; err != nil {
 		t.Errorf("ended with %v", err)
