@@ -63,7 +63,7 @@ func TestTransformsKeepLittle(t *testing.T) {
 		Name: "o", UID: "1", Annotations: map[string]string{waste: waste, v1alpha1.AnnotationUID: "2"},
 		Labels: map[string]string{v1alpha1.LabelDeployment: "d"}, ManagedFields: []metav1.ManagedFieldsEntry{{Manager: waste}},
 	}
-	wasteful := corev1.PodSpec{NodeName: "n", ServiceAccountName: waste}
+	wasteful := corev1.PodSpec{NodeName: "n", ServiceAccountName: waste, Containers: []corev1.Container{{Name: "c", Image: "i", WorkingDir: waste}}}
 	objects := map[string]struct {
 		in    client.Object
 		keeps []string
@@ -73,7 +73,7 @@ func TestTransformsKeepLittle(t *testing.T) {
 				HostIP: waste, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Reason: "kept"}, {Type: waste}},
 				ContainerStatuses: []corev1.ContainerStatus{{Name: "kept-too", ContainerID: waste, RestartCount: 7}},
 			}},
-			keeps: []string{"kept", "kept-too", `"nodeName":"n"`},
+			keeps: []string{"kept", "kept-too", `"nodeName":"n"`, `"name":"c","image":"i"`},
 		},
 		"PersistentVolume": {
 			in: &corev1.PersistentVolume{ObjectMeta: about, Spec: corev1.PersistentVolumeSpec{

@@ -84,7 +84,8 @@ func (r *Reconciler) remove(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 		return reconcile.Result{}, stuck(d, err)
 	case waiting != "":
 		progress(d, waiting)
-		return reconcile.Result{RequeueAfter: afterWaiting}, r.assess(ctx, d, componentsOf(d), rowsOf(d))
+		more, err := r.assess(ctx, d, componentsOf(d), rowsOf(d))
+		return reconcile.Result{RequeueAfter: sooner(afterWaiting, more)}, err
 	case !done:
 		return reconcile.Result{}, nil
 	}

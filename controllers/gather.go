@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -22,14 +23,19 @@ import (
 	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
 
-// assess judges what runs and keeps the result in the object's status.
-func (r *Reconciler) assess(ctx context.Context, d *v1alpha1.CSIDriverDeployment, components []desired.Component, rows []desired.Row) error {
+// assess judges what runs and keeps the result in the object's status. It returns when
+// there may be more to tell although nothing happens; 0 for never.
+func (r *Reconciler) assess(ctx context.Context, d *v1alpha1.CSIDriverDeployment, components []desired.Component, rows []desired.Row) (time.Duration, error) {
 	observed, err := r.gather(ctx, d)
 	if err != nil {
-		return err
+		return 0, err
+	}
+	long, again := r.puzzled.ripe(d.Name, health.Puzzles(d.Name, components, observed))
+	if observed.Hints, err = r.hintsOf(ctx, desired.Namespace(d, r.facts), long); err != nil {
+		return 0, err
 	}
 	keep(d, health.Assess(d.Name, components, rows, observed))
-	return nil
+	return again, nil
 }
 
 // gather reads, from the cache, all that health looks at.

@@ -37,7 +37,9 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 		if len(set.Objects) > 0 { // it waits for what another one has
 			again.RequeueAfter = afterRefusal
 		}
-		return again, r.assess(ctx, d, componentsOf(d), rowsOf(d))
+		more, err := r.assess(ctx, d, componentsOf(d), rowsOf(d))
+		again.RequeueAfter = sooner(again.RequeueAfter, more)
+		return again, err
 	}
 	again, applyErr := r.execute(ctx, d, filter(set, chosen))
 	if managed(d) && anyApplied(d) {
@@ -47,12 +49,13 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 	keepDiscovery(d, set.Discovery, said)
 	markCapabilities(d, set, said)
 	markClasses(d, set)
-	if err := r.assess(ctx, d, set.Components, set.Rows); err != nil {
+	more, err := r.assess(ctx, d, set.Components, set.Rows)
+	if err != nil {
 		return reconcile.Result{}, errors.Join(applyErr, err)
 	}
 	result, err := afterApply(applyErr)
 	if err == nil {
-		result.RequeueAfter = sooner(result.RequeueAfter, again)
+		result.RequeueAfter = sooner(sooner(result.RequeueAfter, again), more)
 	}
 	return result, err
 }

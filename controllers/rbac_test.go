@@ -76,6 +76,7 @@ func ownRules() []rbacv1.PolicyRule {
 		// Its own leader Lease, and the sidecars' at a removal.
 		own("coordination.k8s.io", []string{"leases"}, "get", "create", "update", "delete"),
 		own("events.k8s.io", []string{"events"}, "create", "patch"),
+		own("", []string{"events"}, "list"), // what only they tell
 		// Who may read the metrics.
 		own("authentication.k8s.io", []string{"tokenreviews"}, "create"),
 		own("authorization.k8s.io", []string{"subjectaccessreviews"}, "create"),

@@ -74,6 +74,7 @@ func newReconciler(mgr manager.Manager, facts desired.Facts) (*Reconciler, error
 		optional: newOptional(mgr),
 
 		kubernetes: &kubernetes{server: server},
+		puzzled:    newPuzzled(),
 	}, nil
 }
 

@@ -81,11 +81,20 @@ func TestRolloutIsNotReady(t *testing.T) {
 	t.Parallel()
 	d := healthy(t, installed(t))
 	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) {
-		s.Controller.Driver.Resources = &corev1.ResourceRequirements{}
+		s.Controller.Sidecars.Attacher = &v1alpha1.SidecarSpec{Version: "v4.11.0"}
 	})
 	message := awaitCondition(t, d, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNotReady)
 	if !strings.Contains(message, "2 of 2 ready; rolling out, 0 of 2 updated") {
 		t.Errorf("message: %s", message)
+	}
+	for _, row := range refresh(t, d).Status.Sidecars {
+		var want []v1alpha1.RunningImage
+		if row.Name == "csi-attacher" {
+			want = []v1alpha1.RunningImage{{Image: "registry.k8s.io/sig-storage/csi-attacher:v4.12.0", Version: "v4.12.0", Containers: 2}}
+		}
+		if diff := cmp.Diff(want, row.Running); diff != "" {
+			t.Errorf("images of %s: -want, +got:\n%s", row.Name, diff)
+		}
 	}
 	controller := deployment(t, d)
 	controller.Status.ObservedGeneration = controller.Generation

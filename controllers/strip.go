@@ -6,6 +6,7 @@ package controllers
 import (
 	"maps"
 	"slices"
+	"unique"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -90,6 +91,11 @@ func stripPod(p *corev1.Pod) *corev1.Pod {
 	}
 	if p.Spec.NodeName == "" { // a daemon pod's affinity names the node that it waits for
 		kept.Spec.Affinity = p.Spec.Affinity
+	}
+	for _, c := range p.Spec.Containers { // many pods have the same ones
+		kept.Spec.Containers = append(kept.Spec.Containers, corev1.Container{
+			Name: unique.Make(c.Name).Value(), Image: unique.Make(c.Image).Value(),
+		})
 	}
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodReady || c.Type == corev1.ContainersReady || c.Type == corev1.PodScheduled {

@@ -166,6 +166,11 @@ type SidecarStatus struct {
 	// version of the image, as its tag says.
 	// +optional
 	Version string `json:"version,omitempty"`
+	// running are the images of the containers that run, where one of them has another
+	// image than the wanted one: while a change rolls out, or where it does not.
+	// +optional
+	// +listType=atomic
+	Running []RunningImage `json:"running,omitempty"`
 	// desired is how many containers are wanted.
 	Desired int32 `json:"desired"`
 	// ready is how many are ready.
@@ -179,6 +184,17 @@ type SidecarStatus struct {
 	// worst is the container that is worst off, absent where all are healthy.
 	// +optional
 	Worst *ContainerProblem `json:"worst,omitempty"`
+}
+
+// RunningImage is an image that containers of one name run.
+type RunningImage struct {
+	// image as the pods name it.
+	Image string `json:"image"`
+	// version of the image, as its tag says.
+	// +optional
+	Version string `json:"version,omitempty"`
+	// containers is how many run it.
+	Containers int32 `json:"containers"`
 }
 
 // ContainerProblem is one container that is not well.

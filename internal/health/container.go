@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/sidecar"
@@ -100,14 +101,23 @@ func (f *finding) judgeRegistration(pod *corev1.Pod, listed map[string]bool) {
 	f.end(last)
 }
 
+// judgeUncreated knows more of a pod that does not get so far: a volume cannot be mounted,
+// or a sandbox not be made.
+func (f *finding) judgeUncreated(pod *corev1.Pod, hints map[types.UID]Hint) {
+	if hint, known := hints[pod.UID]; known && f.verdict == starting && uncreated(pod) {
+		f.verdict = failed
+		f.problem.Reason, f.problem.LastMessage = hint.Reason, Cut(hint.Message)
+	}
+}
+
 func (f *finding) judgeWaiting(status *corev1.ContainerStatus) {
 	w := status.State.Waiting
 	f.problem.Reason = w.Reason
-	switch w.Reason {
-	case "", "ContainerCreating", "PodInitializing":
+	if awaitsCreation(w.Reason) {
 		f.verdict = starting
 		return
-	case "ErrImagePull": // alternates with the other at every attempt
+	}
+	if w.Reason == "ErrImagePull" { // alternates with the other at every attempt
 		f.problem.Reason = "ImagePullBackOff"
 	}
 	f.verdict = failed

@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
@@ -33,6 +34,8 @@ type Observed struct {
 	Pods []corev1.Pod
 	// CSINodes of the whole cluster, in any order.
 	CSINodes []storagev1.CSINode
+	// Hints are what is known of Puzzles.
+	Hints map[types.UID]Hint
 }
 
 // Report is the part of a status that health decides.
@@ -92,6 +95,7 @@ func viewsOf(driver string, components []desired.Component, o Observed) map[stri
 	for _, c := range components {
 		v := workloadView(c, o)
 		v.live, v.dead = podsOf(c.Name, o.Pods)
+		v.hints = o.Hints
 		v.listed = listed
 		views[c.Name] = v
 	}

@@ -27,6 +27,7 @@ func assessRow(row desired.Row, v view) assessment {
 		Desired:   v.desired,
 	}
 	running, worst := inspect(row.Name, v)
+	s.Running = imagesOf(row, v.live)
 	s.Ready = min(running, v.desired)
 	s.State = stateOf(s, v.known, worst)
 	var cause string
@@ -69,6 +70,7 @@ func inspect(container string, v view) (running int32, worst *finding) {
 	}
 	for i := range v.live {
 		f := judge(&v.live[i], container)
+		f.judgeUncreated(&v.live[i], v.hints)
 		if container == sidecar.RegistrarContainer {
 			f.judgeRegistration(&v.live[i], v.listed)
 		}

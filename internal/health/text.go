@@ -31,6 +31,16 @@ func CutAt(bytes int, s string) string {
 	return s[:end] + ellipsis
 }
 
+// withoutPodName drops, of why a pod may not be created, what is another name at every
+// attempt.
+func withoutPodName(message string) string {
+	pod, cause, forbidden := strings.Cut(strings.TrimPrefix(message, "Error creating: "), `" is forbidden: `)
+	if !forbidden || !strings.HasPrefix(pod, `pods "`) {
+		return message
+	}
+	return "pods are forbidden: " + cause
+}
+
 // lastWords picks from what a container left behind, often the end of its log,
 // the part that says why it ended: a panic, else the error of the last line.
 func lastWords(message string) string {

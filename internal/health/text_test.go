@@ -41,6 +41,20 @@ func TestCutAt(t *testing.T) {
 	}
 }
 
+func TestWithoutPodName(t *testing.T) {
+	for in, want := range map[string]string{
+		`Error creating: pods "d-node-x7k2p" is forbidden: violates PodSecurity "restricted:latest": privileged`: `pods are forbidden: violates PodSecurity "restricted:latest": privileged`,
+		`pods "d-5d4f8c7b9-abcde" is forbidden: exceeded quota: few`:                                             "pods are forbidden: exceeded quota: few",
+		`Error creating: pods "d" already exists`:                                                                `Error creating: pods "d" already exists`,
+		`secrets "s" is forbidden: no`:                                                                           `secrets "s" is forbidden: no`,
+		"":                                                                                                       "",
+	} {
+		if got := withoutPodName(in); got != want {
+			t.Errorf("%s: %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestLastWords(t *testing.T) {
 	cases := map[string]struct{ in, want string }{
 		"Empty":    {"", ""},

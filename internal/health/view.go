@@ -11,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
@@ -20,6 +21,7 @@ import (
 type view struct {
 	// kind and name of the workload, for messages.
 	kind, name string
+	uid        types.UID
 	// known is false until the workload exists and its controller has looked at
 	// it once: the counts below say nothing before.
 	known                   bool
@@ -37,6 +39,7 @@ type view struct {
 	live, dead []corev1.Pod
 	// listed has the nodes whose CSINode lists the driver.
 	listed map[string]bool
+	hints  map[types.UID]Hint
 }
 
 // workloadView is the workload of a component, without its pods.
@@ -76,7 +79,7 @@ func statefulSetView(d *appsv1.StatefulSet) view {
 
 // replicated fills in what is known of a workload with a number of pods.
 func (v view) replicated(about metav1.ObjectMeta, wanted *int32, observed int64, updated, ready int32) view {
-	v.name = about.Name
+	v.name, v.uid = about.Name, about.UID
 	v.desired = 1
 	if wanted != nil {
 		v.desired = *wanted
@@ -95,7 +98,7 @@ func daemonSetView(d *appsv1.DaemonSet) view {
 	if d == nil {
 		return v
 	}
-	v.name = d.Name
+	v.name, v.uid = d.Name, d.UID
 	v.known = d.Status.ObservedGeneration > 0
 	v.desired = d.Status.DesiredNumberScheduled
 	v.ready = min(d.Status.NumberReady, v.desired)
@@ -132,7 +135,9 @@ func (v view) absence() string {
 	case !v.known:
 		return "the " + v.kind + " has not started yet"
 	case v.trouble != "":
-		return v.trouble
+		return withoutPodName(v.trouble)
+	case v.hints[v.uid].Message != "":
+		return withoutPodName(v.hints[v.uid].Message)
 	default:
 		return fmt.Sprintf("%s %q has no more pods yet", v.kind, v.name)
 	}

@@ -13,7 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 )
@@ -54,6 +56,32 @@ func customDriverBreaks(t *testing.T) {
 	told(t, d, claims)
 	await(t, "the driver is well again", ready(d))
 	await(t, "its sidecar is there", controllerRuns(d, "csi-provisioner"))
+	missesSecret(t, d)
+}
+
+// missesSecret gives the driver a volume of a Secret that comes later. Only an event tells
+// of that.
+func missesSecret(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
+	t.Helper()
+	absent := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "e2e-absent", Namespace: customNamespace}}
+	changed(t, d, func() {
+		d.Spec.Controller.Pod = fragment(`{"volumes":[{"name":"absent","secret":{"secretName":"` + absent.Name + `"}}]}`)
+	})
+	await(t, "the missing Secret is told", func(ctx context.Context) error {
+		if err := refetch(ctx, d); err != nil {
+			return err
+		}
+		r, err := row(d, v1alpha1.ComponentController, "driver")
+		if err != nil {
+			return err
+		}
+		if r.State != v1alpha1.SidecarDown || !strings.Contains(r.Message, "FailedMount") || !strings.Contains(r.Message, `secret "`+absent.Name+`" not found`) {
+			return fmt.Errorf("row is %+v", r)
+		}
+		return nil
+	})
+	create(t, absent)
+	await(t, "the driver is Ready with its Secret", ready(d))
 }
 
 // mismatch is nil when the status says, of the newest spec, what is wrong with the

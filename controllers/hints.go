@@ -1,0 +1,130 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/csi-operator/csi-operator/internal/health"
+)
+
+const (
+	// untilPuzzled is how long a pod may take to be created before somebody asks why it is
+	// not.
+	untilPuzzled = 5 * time.Second
+	// askAgain is when it is asked again: another event is no change of the pod.
+	askAgain = 30 * time.Second
+)
+
+// puzzled are the objects of a driver that are not well without a word, and since when.
+type puzzled struct {
+	mu    sync.Mutex
+	since map[string]map[types.UID]time.Time // by driver
+	now   func() time.Time
+}
+
+func newPuzzled() *puzzled {
+	return &puzzled{since: map[string]map[types.UID]time.Time{}, now: time.Now}
+}
+
+// ripe are those of the objects that have been puzzling for long, and when there will be
+// more to ask; 0 for never. Others are forgotten.
+func (p *puzzled) ripe(driver string, objects []types.UID) (long []types.UID, again time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := p.since[driver]
+	delete(p.since, driver)
+	if len(objects) == 0 {
+		return nil, 0
+	}
+	p.since[driver] = map[types.UID]time.Time{}
+	for _, uid := range objects {
+		begun, known := before[uid]
+		if !known {
+			begun = p.now()
+		}
+		p.since[driver][uid] = begun
+		if wait := untilPuzzled - p.now().Sub(begun); wait > 0 {
+			again = sooner(again, wait)
+			continue
+		}
+		long = append(long, uid)
+		again = sooner(again, askAgain)
+	}
+	return long, again
+}
+
+// hintsOf reads, live, the newest warning about each of some objects.
+func (r *Reconciler) hintsOf(ctx context.Context, namespace string, objects []types.UID) (map[types.UID]health.Hint, error) {
+	hints := map[types.UID]health.Hint{}
+	for _, uid := range objects {
+		list := &corev1.EventList{}
+		err := r.live.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{"involvedObject.uid": string(uid), "type": corev1.EventTypeWarning})
+		if err != nil {
+			return nil, fmt.Errorf("listing events: %w", err)
+		}
+		if hint, found := hintIn(list.Items); found {
+			hints[uid] = hint
+		}
+	}
+	return hints, nil
+}
+
+// together is how far apart warnings about one state of things may be: the kubelet tries
+// every two minutes at least.
+const together = 3 * time.Minute
+
+// hintIn is what the newest warnings tell. Several take turns; the same one of them is
+// chosen as long as they do, and none that only says that something took too long.
+func hintIn(warnings []corev1.Event) (health.Hint, bool) {
+	if len(warnings) == 0 {
+		return health.Hint{}, false
+	}
+	newest := lastSeen(slices.MaxFunc(warnings, func(a, b corev1.Event) int { return lastSeen(a).Compare(lastSeen(b)) }))
+	recent := slices.DeleteFunc(slices.Clone(warnings), func(e corev1.Event) bool { return newest.Sub(lastSeen(e)) > together })
+	chosen := slices.MinFunc(recent, func(a, b corev1.Event) int {
+		return cmp.Or(compareBools(isVague(a), isVague(b)), cmp.Compare(a.Message, b.Message))
+	})
+	return health.Hint{Reason: chosen.Reason, Message: chosen.Message}, true
+}
+
+// isVague is true for what kubelet tells beside the cause.
+func isVague(e corev1.Event) bool {
+	return strings.HasSuffix(e.Message, "timed out waiting for the condition")
+}
+
+// compareBools puts false first.
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
+}
+
+func lastSeen(e corev1.Event) time.Time {
+	last := e.CreationTimestamp.Time
+	for _, t := range []time.Time{e.LastTimestamp.Time, e.EventTime.Time} {
+		if t.After(last) {
+			last = t
+		}
+	}
+	if e.Series != nil && e.Series.LastObservedTime.After(last) {
+		last = e.Series.LastObservedTime.Time
+	}
+	return last
+}

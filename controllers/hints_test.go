@@ -1,0 +1,134 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+)
+
+// TestPuzzledForLong: it is asked about what stays, and what was well meanwhile begins
+// anew.
+func TestPuzzledForLong(t *testing.T) {
+	now := time.Now()
+	p := newPuzzled()
+	p.now = func() time.Time { return now }
+	for i, step := range []struct {
+		after   time.Duration
+		objects []types.UID
+		want    []types.UID
+		again   time.Duration
+	}{
+		{0, []types.UID{"a"}, nil, untilPuzzled},
+		{untilPuzzled - time.Second, []types.UID{"a", "b"}, nil, time.Second},
+		{time.Second, []types.UID{"a", "b"}, []types.UID{"a"}, untilPuzzled - time.Second},
+		{untilPuzzled - time.Second, []types.UID{"a", "b"}, []types.UID{"a", "b"}, askAgain},
+		{time.Second, []types.UID{"b"}, []types.UID{"b"}, askAgain},
+		{time.Second, []types.UID{"a", "b"}, []types.UID{"b"}, untilPuzzled},
+		{time.Second, nil, nil, 0},
+		{time.Second, []types.UID{"b"}, nil, untilPuzzled},
+	} {
+		now = now.Add(step.after)
+		long, again := p.ripe("d", step.objects)
+		if diff := cmp.Diff(step.want, long); diff != "" || again != step.again {
+			t.Errorf("step %d: again after %s, want %s; -want, +got:\n%s", i, again, step.again, diff)
+		}
+	}
+	if long, _ := p.ripe("other", []types.UID{"b"}); len(long) > 0 {
+		t.Errorf("one driver's object is %q of another", long)
+	}
+	p.ripe("d", nil)
+	p.ripe("other", nil)
+	if len(p.since) > 0 {
+		t.Errorf("kept: %v", p.since)
+	}
+}
+
+func TestHints(t *testing.T) {
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	at := func(seconds int, reason, message string) corev1.Event {
+		return corev1.Event{Reason: reason, Message: message, LastTimestamp: metav1.NewTime(start.Add(time.Duration(seconds) * time.Second))}
+	}
+	const vague = "Unable to attach or mount volumes: unmounted volumes=[a]: timed out waiting for the condition"
+	series := corev1.Event{Reason: "S", Message: "series", EventTime: metav1.NewMicroTime(start), Series: &corev1.EventSeries{LastObservedTime: metav1.NewMicroTime(start.Add(time.Hour))}}
+	cases := map[string]struct {
+		events []corev1.Event
+		want   string
+	}{
+		"None":        {nil, ""},
+		"One":         {[]corev1.Event{at(0, "FailedMount", `secret "x" not found`)}, `FailedMount: secret "x" not found`},
+		"Newest":      {[]corev1.Event{at(0, "A", "a"), at(600, "B", "b")}, "B: b"},
+		"TakingTurns": {[]corev1.Event{at(30, "B", "b"), at(0, "A", "a")}, "A: a"},
+		"OnTheBound":  {[]corev1.Event{at(180, "B", "b"), at(0, "A", "a")}, "A: a"},
+		"Vague":       {[]corev1.Event{at(120, "FailedMount", vague), at(0, "FailedMount", "a cause")}, "FailedMount: a cause"},
+		"OnlyVague":   {[]corev1.Event{at(0, "FailedMount", vague)}, "FailedMount: " + vague},
+		"Series":      {[]corev1.Event{at(0, "A", "a"), series}, "S: series"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			hint, found := hintIn(tc.events)
+			if got := strings.TrimPrefix(hint.Reason+": "+hint.Message, ": "); got != tc.want || found != (tc.want != "") {
+				t.Errorf("got %q, %t; want %q", got, found, tc.want)
+			}
+		})
+	}
+}
+
+// TestWhatOnlyEventsTell: a volume that cannot be mounted, and pods that cannot be created.
+func TestWhatOnlyEventsTell(t *testing.T) {
+	t.Parallel()
+	d := healthy(t, installed(t))
+	pods := &corev1.PodList{}
+	if err := cluster.List(t.Context(), pods, client.InNamespace(d.Spec.Namespace)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if pod.Labels[v1alpha1.LabelComponent] != v1alpha1.ComponentController {
+			continue
+		}
+		pod.Status = corev1.PodStatus{Phase: corev1.PodPending}
+		updateStatus(t, pod)
+		warn(t, d, "Pod", pod, "FailedMount", `MountVolume.SetUp failed for volume "keys" : secret "keys" not found`)
+	}
+	set := daemonSet(t, d)
+	set.Status = appsv1.DaemonSetStatus{ObservedGeneration: set.Generation, DesiredNumberScheduled: 3, CurrentNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberReady: 2}
+	updateStatus(t, set)
+	warn(t, d, "DaemonSet", set, "FailedCreate", `Error creating: pods "x-1" is forbidden: exceeded quota: pods`)
+
+	want := map[string]string{
+		"controller": `0 of 2 ready; pod controller-` + nodesOf(d)[0] + ` on ` + nodesOf(d)[0] + `: FailedMount: MountVolume.SetUp failed for volume "keys" : secret "keys" not found`,
+		"node":       "2 of 3 ready; pods are forbidden: exceeded quota: pods",
+	}
+	await(t, "the rows tell why", func() error {
+		for _, row := range refresh(t, d).Status.Sidecars {
+			if row.Message != want[row.Component] {
+				return fmt.Errorf("%s of %s: %q, want %q", row.Name, row.Component, row.Message, want[row.Component])
+			}
+		}
+		return nil
+	})
+	awaitCalm(t, cluster.operator, d)
+}
+
+// warn plays a controller that emits a warning.
+func warn(t *testing.T, d *v1alpha1.CSIDriverDeployment, kind string, about client.Object, reason, message string) {
+	t.Helper()
+	create(t, &corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{Namespace: d.Spec.Namespace, GenerateName: "warning-"},
+		InvolvedObject: corev1.ObjectReference{Kind: kind, Namespace: about.GetNamespace(), Name: about.GetName(), UID: about.GetUID()},
+		Reason:         reason, Message: message, Type: corev1.EventTypeWarning, LastTimestamp: metav1.Now(),
+	})
+}

@@ -1,0 +1,58 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package health
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/csi-operator/csi-operator/internal/desired"
+)
+
+// maxPuzzles is how many objects are asked about at once: a row names one pod.
+const maxPuzzles = 4
+
+// Hint is what Kubernetes tells of an object by an event only.
+type Hint struct {
+	Reason, Message string
+}
+
+// Puzzles are the objects of which only events tell what is wrong, workloads first: those
+// that lack pods without a word, and pods whose containers are not created.
+func Puzzles(driver string, components []desired.Component, o Observed) []types.UID {
+	var workloads, pods []types.UID
+	views := viewsOf(driver, components, o)
+	for _, c := range components {
+		v := views[c.Name]
+		if v.known && v.trouble == "" && len(v.live) < int(v.desired) && v.uid != "" {
+			workloads = append(workloads, v.uid)
+		}
+		for i := range v.live {
+			if uncreated(&v.live[i]) {
+				pods = append(pods, v.live[i].UID)
+			}
+		}
+	}
+	all := append(workloads, pods...)
+	return all[:min(len(all), maxPuzzles)]
+}
+
+// uncreated tells whether a node has a pod and has created none of its containers.
+func uncreated(pod *corev1.Pod) bool {
+	if pod.Spec.NodeName == "" || pod.Status.Phase != corev1.PodPending {
+		return false
+	}
+	for _, s := range pod.Status.ContainerStatuses {
+		if w := s.State.Waiting; w == nil || !awaitsCreation(w.Reason) {
+			return false
+		}
+	}
+	return true
+}
+
+// awaitsCreation is true for the reasons of a container that was not created yet, whatever
+// is in the way.
+func awaitsCreation(reason string) bool {
+	return reason == "" || reason == "ContainerCreating" || reason == "PodInitializing"
+}
