@@ -65,7 +65,8 @@ func missesSecret(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
 	t.Helper()
 	absent := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "e2e-absent", Namespace: customNamespace}}
 	changed(t, d, func() {
-		d.Spec.Controller.Pod = fragment(`{"volumes":[{"name":"absent","secret":{"secretName":"` + absent.Name + `"}}]}`)
+		d.Spec.Controller.Pod = fragment(`{"volumes":[{"name":"absent","secret":{"secretName":"` + absent.Name + `"}}],` +
+			`"containers":[{"name":"driver","volumeMounts":[{"name":"absent","mountPath":"/absent","readOnly":true}]}]}`)
 	})
 	await(t, "the missing Secret is told", func(ctx context.Context) error {
 		if err := refetch(ctx, d); err != nil {
