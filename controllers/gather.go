@@ -31,9 +31,7 @@ func (r *Reconciler) assess(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 		return 0, err
 	}
 	long, again := r.puzzled.ripe(d.Name, health.Puzzles(d.Name, components, observed))
-	if observed.Hints, err = r.hintsOf(ctx, desired.Namespace(d, r.facts), long); err != nil {
-		return 0, err
-	}
+	observed.Hints = r.hintsOf(ctx, desired.Namespace(d, r.facts), long)
 	keep(d, health.Assess(d.Name, components, rows, observed))
 	return again, nil
 }

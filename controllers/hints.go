@@ -6,7 +6,6 @@ package controllers
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/csi-operator/csi-operator/internal/health"
 )
@@ -65,34 +65,46 @@ func (p *puzzled) ripe(driver string, objects []types.UID) (long []types.UID, ag
 	return long, again
 }
 
-// hintsOf reads, live, the newest warning about each of some objects.
-func (r *Reconciler) hintsOf(ctx context.Context, namespace string, objects []types.UID) (map[types.UID]health.Hint, error) {
+// hintsOf reads, live, what the newest events tell of each of some objects. The status is
+// told without them where they cannot be read.
+func (r *Reconciler) hintsOf(ctx context.Context, namespace string, objects []types.UID) map[types.UID]health.Hint {
 	hints := map[types.UID]health.Hint{}
 	for _, uid := range objects {
 		list := &corev1.EventList{}
-		err := r.live.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{"involvedObject.uid": string(uid), "type": corev1.EventTypeWarning})
+		err := r.live.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{"involvedObject.uid": string(uid)})
 		if err != nil {
-			return nil, fmt.Errorf("listing events: %w", err)
+			log.FromContext(ctx).Error(err, "Listing events", "about", uid)
+			continue
 		}
 		if hint, found := hintIn(list.Items); found {
 			hints[uid] = hint
 		}
 	}
-	return hints, nil
+	return hints
 }
 
 // together is how far apart warnings about one state of things may be: the kubelet tries
 // every two minutes at least.
 const together = 3 * time.Minute
 
-// hintIn is what the newest warnings tell. Several take turns; the same one of them is
-// chosen as long as they do, and none that only says that something took too long.
-func hintIn(warnings []corev1.Event) (health.Hint, bool) {
-	if len(warnings) == 0 {
+// hintIn is what the newest warnings tell, unless something went well since. Several take
+// turns; the same one of them is chosen as long as they do, and none that only says that
+// something took too long.
+func hintIn(events []corev1.Event) (health.Hint, bool) {
+	var newest, wentWell time.Time
+	for _, e := range events {
+		if e.Type == corev1.EventTypeWarning {
+			newest = later(newest, lastSeen(e))
+		} else {
+			wentWell = later(wentWell, lastSeen(e))
+		}
+	}
+	recent := slices.DeleteFunc(slices.Clone(events), func(e corev1.Event) bool {
+		return e.Type != corev1.EventTypeWarning || newest.Sub(lastSeen(e)) > together || lastSeen(e).Before(wentWell)
+	})
+	if len(recent) == 0 {
 		return health.Hint{}, false
 	}
-	newest := lastSeen(slices.MaxFunc(warnings, func(a, b corev1.Event) int { return lastSeen(a).Compare(lastSeen(b)) }))
-	recent := slices.DeleteFunc(slices.Clone(warnings), func(e corev1.Event) bool { return newest.Sub(lastSeen(e)) > together })
 	chosen := slices.MinFunc(recent, func(a, b corev1.Event) int {
 		return cmp.Or(compareBools(isVague(a), isVague(b)), cmp.Compare(a.Message, b.Message))
 	})
@@ -117,14 +129,16 @@ func compareBools(a, b bool) int {
 }
 
 func lastSeen(e corev1.Event) time.Time {
-	last := e.CreationTimestamp.Time
-	for _, t := range []time.Time{e.LastTimestamp.Time, e.EventTime.Time} {
-		if t.After(last) {
-			last = t
-		}
-	}
-	if e.Series != nil && e.Series.LastObservedTime.After(last) {
-		last = e.Series.LastObservedTime.Time
+	last := later(later(e.CreationTimestamp.Time, e.LastTimestamp.Time), e.EventTime.Time)
+	if e.Series != nil {
+		last = later(last, e.Series.LastObservedTime.Time)
 	}
 	return last
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }

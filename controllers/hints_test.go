@@ -59,22 +59,32 @@ func TestPuzzledForLong(t *testing.T) {
 func TestHints(t *testing.T) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	at := func(seconds int, reason, message string) corev1.Event {
-		return corev1.Event{Reason: reason, Message: message, LastTimestamp: metav1.NewTime(start.Add(time.Duration(seconds) * time.Second))}
+		return corev1.Event{Type: corev1.EventTypeWarning, Reason: reason, Message: message, LastTimestamp: metav1.NewTime(start.Add(time.Duration(seconds) * time.Second))}
 	}
 	const vague = "Unable to attach or mount volumes: unmounted volumes=[a]: timed out waiting for the condition"
-	series := corev1.Event{Reason: "S", Message: "series", EventTime: metav1.NewMicroTime(start), Series: &corev1.EventSeries{LastObservedTime: metav1.NewMicroTime(start.Add(time.Hour))}}
+	well := func(seconds int) corev1.Event {
+		e := at(seconds, "SuccessfulCreate", "Created pod: x")
+		e.Type = corev1.EventTypeNormal
+		return e
+	}
+	series := corev1.Event{Type: corev1.EventTypeWarning, Reason: "S", Message: "series", EventTime: metav1.NewMicroTime(start), Series: &corev1.EventSeries{LastObservedTime: metav1.NewMicroTime(start.Add(time.Hour))}}
 	cases := map[string]struct {
 		events []corev1.Event
 		want   string
 	}{
-		"None":        {nil, ""},
-		"One":         {[]corev1.Event{at(0, "FailedMount", `secret "x" not found`)}, `FailedMount: secret "x" not found`},
-		"Newest":      {[]corev1.Event{at(0, "A", "a"), at(600, "B", "b")}, "B: b"},
-		"TakingTurns": {[]corev1.Event{at(30, "B", "b"), at(0, "A", "a")}, "A: a"},
-		"OnTheBound":  {[]corev1.Event{at(180, "B", "b"), at(0, "A", "a")}, "A: a"},
-		"Vague":       {[]corev1.Event{at(120, "FailedMount", vague), at(0, "FailedMount", "a cause")}, "FailedMount: a cause"},
-		"OnlyVague":   {[]corev1.Event{at(0, "FailedMount", vague)}, "FailedMount: " + vague},
-		"Series":      {[]corev1.Event{at(0, "A", "a"), series}, "S: series"},
+		"None":          {nil, ""},
+		"One":           {[]corev1.Event{at(0, "FailedMount", `secret "x" not found`)}, `FailedMount: secret "x" not found`},
+		"Newest":        {[]corev1.Event{at(0, "A", "a"), at(600, "B", "b")}, "B: b"},
+		"TakingTurns":   {[]corev1.Event{at(30, "B", "b"), at(0, "A", "a")}, "A: a"},
+		"OnTheBound":    {[]corev1.Event{at(180, "B", "b"), at(0, "A", "a")}, "A: a"},
+		"Vague":         {[]corev1.Event{at(120, "FailedMount", vague), at(0, "FailedMount", "a cause")}, "FailedMount: a cause"},
+		"OnlyVague":     {[]corev1.Event{at(0, "FailedMount", vague)}, "FailedMount: " + vague},
+		"WellSince":     {[]corev1.Event{at(0, "A", "a"), well(1)}, ""},
+		"WellBefore":    {[]corev1.Event{well(0), at(1, "A", "a")}, "A: a"},
+		"WellBetween":   {[]corev1.Event{at(0, "A", "a"), well(1), at(2, "B", "b")}, "B: b"},
+		"WellMeanwhile": {[]corev1.Event{at(1, "A", "a"), well(1)}, "A: a"},
+		"OnlyWell":      {[]corev1.Event{well(0)}, ""},
+		"Series":        {[]corev1.Event{at(0, "A", "a"), series}, "S: series"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
