@@ -30,6 +30,8 @@ func drifts() map[string]string {
 		"Deployment":         `{"spec":{"replicas":7}}`,
 		"DaemonSet":          `{"spec":{"updateStrategy":{"type":"OnDelete","rollingUpdate":null}}}`,
 		"StorageClass":       `{"allowVolumeExpansion":false}`,
+		// A number that it has not: one pod may be missing.
+		"PodDisruptionBudget": `{"spec":{"maxUnavailable":2}}`,
 	}
 }
 
