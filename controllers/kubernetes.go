@@ -52,8 +52,11 @@ func minorOf(gitVersion string) int64 {
 }
 
 // followUpgrades looks for an upgrade of Kubernetes as long as this replica works. The first
-// look is that of acquaint.
+// look is that of acquaint, so that the first driver need not wait for it.
 func (r *Reconciler) followUpgrades(ctx context.Context) error {
+	if err := r.acquaint(ctx); err != nil {
+		log.FromContext(ctx).Error(err, "Looking at the cluster")
+	}
 	err := wait.PollUntilContextCancel(ctx, lookForUpgrade, false, func(ctx context.Context) (bool, error) {
 		if err := r.followUpgrade(ctx); err != nil {
 			log.FromContext(ctx).Error(err, "Looking for an upgrade of Kubernetes")
