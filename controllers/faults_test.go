@@ -173,9 +173,8 @@ func failEverywhere(t *testing.T, scenario, file string) {
 	}
 }
 
-// scenarioDriver is the object of a golden file under another name and in a namespace of
-// its own. The name is as long as it was, if that is longer.
-func scenarioDriver(t *testing.T, file, name string) *v1alpha1.CSIDriverDeployment {
+// deploymentIn is the object of a file.
+func deploymentIn(t *testing.T, file string) *v1alpha1.CSIDriverDeployment {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -185,6 +184,14 @@ func scenarioDriver(t *testing.T, file, name string) *v1alpha1.CSIDriverDeployme
 	if err := yaml.UnmarshalStrict(text, d); err != nil {
 		t.Fatal(err)
 	}
+	return d
+}
+
+// scenarioDriver is the object of a golden file under another name and in a namespace of
+// its own. The name is as long as it was, if that is longer.
+func scenarioDriver(t *testing.T, file, name string) *v1alpha1.CSIDriverDeployment {
+	t.Helper()
+	d := deploymentIn(t, file)
 	length := max(len(d.Name), len(name))
 	d.Spec.Namespace, d.Name = "ns-"+name, strings.TrimRight((name + "." + d.Name)[:length], ".-")
 	for i := range d.Spec.StorageClasses {

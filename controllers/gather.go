@@ -30,7 +30,7 @@ func (r *Reconciler) assess(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	if err != nil {
 		return 0, err
 	}
-	long, again := r.puzzled.ripe(d.Name, health.Puzzles(d.Name, components, observed))
+	long, again := r.puzzled.ripe(d.Name, health.Puzzles(components, observed))
 	observed.Hints = r.hintsOf(ctx, desired.Namespace(d, r.facts), long)
 	keep(d, health.Assess(d.Name, components, rows, observed))
 	return again, nil

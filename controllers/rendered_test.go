@@ -4,7 +4,6 @@
 package controllers
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,9 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
-	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
 	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
@@ -50,14 +47,7 @@ func TestRenderedIsTaken(t *testing.T) {
 // otherwise, and makes its namespace.
 func renderedFrom(t *testing.T, file string) []desired.Object {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &v1alpha1.CSIDriverDeployment{}
-	if err := yaml.UnmarshalStrict(text, d); err != nil {
-		t.Fatal(err)
-	}
+	d := deploymentIn(t, file)
 	d.Spec.Namespace = "rendered-" + strings.ReplaceAll(strings.TrimSuffix(filepath.Base(file), ".yaml"), ".", "-")
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: d.Spec.Namespace}}
 	if err := cluster.Create(t.Context(), ns); err != nil && !apierrors.IsAlreadyExists(err) {

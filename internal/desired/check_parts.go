@@ -51,12 +51,11 @@ func checkSockets(driver string, p part) error {
 		return nil
 	}
 	paths := map[string]string{p.field + ".socket": join(p.os, p.socket.mountPath, p.socket.file)}
-	if p.serve(sidecar.Node) { // the kubelet connects to these
+	if p.socket.dir != "" {
 		paths[p.field+".socket.dir"] = join(p.os, p.socket.dir, p.socket.file)
-		paths[p.field+".kubeletRootDir"] = join(p.os, p.kubelet, "plugins_registry/"+driver+"-reg.sock")
 	}
-	if p.kind != kindDaemonSet && p.socket.dir != "" {
-		paths[p.field+".socket.dir"] = join(p.os, p.socket.dir, p.socket.file)
+	if p.serve(sidecar.Node) { // the kubelet connects to it
+		paths[p.field+".kubeletRootDir"] = join(p.os, p.kubelet, "plugins_registry/"+driver+"-reg.sock")
 	}
 	for _, field := range slices.Sorted(maps.Keys(paths)) {
 		if at := paths[field]; len(at) > maxSocketPath {

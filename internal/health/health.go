@@ -53,7 +53,11 @@ type Report struct {
 
 // Assess judges the components of the given driver and the containers in rows.
 func Assess(driver string, components []desired.Component, rows []desired.Row, o Observed) Report {
-	views := viewsOf(driver, components, o)
+	views, listed := viewsOf(components, o), nodesListing(driver, o.CSINodes)
+	for name, v := range views {
+		v.listed, v.hints = listed, o.Hints
+		views[name] = v
+	}
 	var (
 		r      Report
 		spared []v1alpha1.SidecarStatus
@@ -88,15 +92,12 @@ func Assess(driver string, components []desired.Component, rows []desired.Row, o
 	return r
 }
 
-// viewsOf are the workloads of the components, by component.
-func viewsOf(driver string, components []desired.Component, o Observed) map[string]view {
-	listed := nodesListing(driver, o.CSINodes)
+// viewsOf are the workloads of the components with their pods, by component.
+func viewsOf(components []desired.Component, o Observed) map[string]view {
 	views := map[string]view{}
 	for _, c := range components {
 		v := workloadView(c, o)
 		v.live, v.dead = podsOf(c.Name, o.Pods)
-		v.hints = o.Hints
-		v.listed = listed
 		views[c.Name] = v
 	}
 	return views

@@ -20,9 +20,9 @@ type Hint struct {
 
 // Puzzles are the objects of which only events tell what is wrong, workloads first: those
 // that lack pods without a word, and pods whose containers are not created.
-func Puzzles(driver string, components []desired.Component, o Observed) []types.UID {
+func Puzzles(components []desired.Component, o Observed) []types.UID {
 	var workloads, pods []types.UID
-	views := viewsOf(driver, components, o)
+	views := viewsOf(components, o)
 	for _, c := range components {
 		v := views[c.Name]
 		if v.known && v.trouble == "" && len(v.live) < int(v.desired) && v.uid != "" {

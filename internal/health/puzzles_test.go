@@ -70,7 +70,7 @@ func TestPuzzles(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, Puzzles(driver, both(), tc.observed)); diff != "" {
+			if diff := cmp.Diff(tc.want, Puzzles(both(), tc.observed)); diff != "" {
 				t.Errorf("-want, +got:\n%s", diff)
 			}
 		})
@@ -81,7 +81,7 @@ func TestPuzzles(t *testing.T) {
 		many = append(many, pod(name, node, "n", identified(types.UID(name)), pending))
 	}
 	want := []types.UID{"set", "p0", "p1", "p2"}
-	if diff := cmp.Diff(want, Puzzles(driver, both(), Observed{Nodes: pool1(nodeSet(99)), Pods: many})); diff != "" {
+	if diff := cmp.Diff(want, Puzzles(both(), Observed{Nodes: pool1(nodeSet(99)), Pods: many})); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
 	}
 }
