@@ -105,27 +105,16 @@ func hintIn(events []corev1.Event) (health.Hint, bool) {
 	if len(recent) == 0 {
 		return health.Hint{}, false
 	}
-	chosen := slices.MinFunc(recent, func(a, b corev1.Event) int {
-		return cmp.Or(compareBools(isVague(a), isVague(b)), cmp.Compare(a.Message, b.Message))
-	})
+	if precise := slices.DeleteFunc(slices.Clone(recent), isVague); len(precise) > 0 {
+		recent = precise
+	}
+	chosen := slices.MinFunc(recent, func(a, b corev1.Event) int { return cmp.Compare(a.Message, b.Message) })
 	return health.Hint{Reason: chosen.Reason, Message: chosen.Message}, true
 }
 
 // isVague is true for what kubelet tells beside the cause.
 func isVague(e corev1.Event) bool {
 	return strings.HasSuffix(e.Message, "timed out waiting for the condition")
-}
-
-// compareBools puts false first.
-func compareBools(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	default:
-		return 1
-	}
 }
 
 func lastSeen(e corev1.Event) time.Time {

@@ -79,9 +79,6 @@ func newReconciler(mgr manager.Manager, facts desired.Facts) (*Reconciler, error
 }
 
 func (r *Reconciler) addTo(ctx context.Context, mgr manager.Manager) error {
-	if _, err := r.kubernetes.look(); err != nil {
-		return err
-	}
 	var err error
 	if r.facts.OpenShift, err = onOpenShift(mgr.GetRESTMapper()); err != nil {
 		return err
