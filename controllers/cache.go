@@ -34,6 +34,7 @@ func CacheOptions() (cache.Options, error) {
 	byObject := map[client.Object]cache.ByObject{
 		&corev1.Pod{}:                 {Label: ours, Transform: transform(stripPod), UnsafeDisableDeepCopy: shared},
 		&storagev1.CSINode{}:          {Transform: transform(stripCSINode), UnsafeDisableDeepCopy: shared},
+		&corev1.Node{}:                {Transform: transform(stripNode), UnsafeDisableDeepCopy: shared},
 		&corev1.PersistentVolume{}:    {Transform: transform(stripVolume), UnsafeDisableDeepCopy: shared},
 		&storagev1.VolumeAttachment{}: {Transform: transform(stripAttachment), UnsafeDisableDeepCopy: shared},
 		&corev1.Namespace{}:           {Transform: stripMeta},

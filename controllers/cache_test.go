@@ -49,7 +49,7 @@ func TestCacheSelects(t *testing.T) {
 		"Pod": true, "Deployment": true, "DaemonSet": true, "StatefulSet": true, "PodDisruptionBudget": true, "ServiceAccount": true, "ConfigMap": true,
 		"Role": true, "RoleBinding": true, "ClusterRole": true, "ClusterRoleBinding": true,
 		"CSIDriver": false, "StorageClass": false, "Namespace": false,
-		"CSINode": false, "PersistentVolume": false, "VolumeAttachment": false,
+		"CSINode": false, "Node": false, "PersistentVolume": false, "VolumeAttachment": false,
 	}
 	if diff := cmp.Diff(want, labelled); diff != "" {
 		t.Errorf("selected by our label: -want, +got:\n%s", diff)
@@ -58,12 +58,14 @@ func TestCacheSelects(t *testing.T) {
 
 // TestTransformsKeepLittle stores what must not be kept under a marked name.
 func TestTransformsKeepLittle(t *testing.T) {
-	const waste = "waste"
+	const waste, deployment = "waste", v1alpha1.LabelDeployment
 	about := metav1.ObjectMeta{
 		Name: "o", UID: "1", Annotations: map[string]string{waste: waste, v1alpha1.AnnotationUID: "2"},
 		Labels: map[string]string{v1alpha1.LabelDeployment: "d"}, ManagedFields: []metav1.ManagedFieldsEntry{{Manager: waste}},
 	}
-	wasteful := corev1.PodSpec{NodeName: "n", ServiceAccountName: waste, Containers: []corev1.Container{{Name: "c", Image: "i", WorkingDir: waste}}}
+	bare := about
+	bare.Labels = map[string]string{waste: waste}
+	wasteful := corev1.PodSpec{NodeName: "n", Hostname: "h", HostNetwork: true, ServiceAccountName: waste, Containers: []corev1.Container{{Name: "c", Image: "i", WorkingDir: waste}}}
 	objects := map[string]struct {
 		in    client.Object
 		keeps []string
@@ -73,24 +75,32 @@ func TestTransformsKeepLittle(t *testing.T) {
 				HostIP: waste, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Reason: "kept"}, {Type: waste}},
 				ContainerStatuses: []corev1.ContainerStatus{{Name: "kept-too", ContainerID: waste, RestartCount: 7}},
 			}},
-			keeps: []string{"kept", "kept-too", `"nodeName":"n"`, `"name":"c","image":"i"`},
+			keeps: []string{"kept", "kept-too", `"nodeName":"n"`, `"name":"c","image":"i"`, `"hostname":"h"`, `"hostNetwork":true`, deployment},
 		},
 		"PersistentVolume": {
 			in: &corev1.PersistentVolume{ObjectMeta: about, Spec: corev1.PersistentVolumeSpec{
 				StorageClassName:       waste,
 				PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{Driver: "d", VolumeHandle: waste}},
 			}},
-			keeps: []string{`"driver":"d"`},
+			keeps: []string{`"driver":"d"`, deployment},
 		},
 		"VolumeAttachment": {
 			in:    &storagev1.VolumeAttachment{ObjectMeta: about, Spec: storagev1.VolumeAttachmentSpec{Attacher: "d", NodeName: waste}},
-			keeps: []string{`"attacher":"d"`},
+			keeps: []string{`"attacher":"d"`, deployment},
 		},
 		"CSINode": {
 			in:    &storagev1.CSINode{ObjectMeta: about, Spec: storagev1.CSINodeSpec{Drivers: []storagev1.CSINodeDriver{{Name: "d", NodeID: waste}}}},
-			keeps: []string{`"name":"d"`},
+			keeps: []string{`"name":"d"`, deployment},
 		},
-		"Metadata": {in: &metav1.PartialObjectMetadata{ObjectMeta: about}},
+		"Node": {
+			in: &corev1.Node{
+				ObjectMeta: bare,
+				Spec:       corev1.NodeSpec{PodCIDR: waste, Taints: []corev1.Taint{{Key: "t"}}},
+				Status:     corev1.NodeStatus{Images: []corev1.ContainerImage{{Names: []string{waste}}}},
+			},
+			keeps: []string{`"key":"t"`},
+		},
+		"Metadata": {in: &metav1.PartialObjectMetadata{ObjectMeta: about}, keeps: []string{deployment}},
 	}
 	options, err := CacheOptions()
 	if err != nil {
@@ -115,7 +125,7 @@ func TestTransformsKeepLittle(t *testing.T) {
 			if strings.Contains(string(text), waste) {
 				t.Errorf("keeps waste: %s", text)
 			}
-			for _, part := range append(tc.keeps, `"uid":"1"`, v1alpha1.AnnotationUID, v1alpha1.LabelDeployment) {
+			for _, part := range append(tc.keeps, `"uid":"1"`, v1alpha1.AnnotationUID) {
 				if !strings.Contains(string(text), part) {
 					t.Errorf("lacks %s: %s", part, text)
 				}

@@ -14,6 +14,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
@@ -32,6 +33,9 @@ func (r *Reconciler) assess(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	}
 	long, again := r.puzzled.ripe(d.Name, health.Puzzles(components, observed))
 	observed.Hints = r.hintsOf(ctx, desired.Namespace(d, r.facts), long)
+	overdue, more := r.unlisted.ripe(d.Name, health.Unlisted(d.Name, components, observed))
+	observed.Overdue = setOf(overdue)
+	again = sooner(again, more)
 	keep(d, health.Assess(d.Name, components, rows, observed))
 	return again, nil
 }
@@ -42,6 +46,7 @@ func (r *Reconciler) gather(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 		o         = health.Observed{Nodes: map[string]*appsv1.DaemonSet{}}
 		pods      = &corev1.PodList{}
 		csiNodes  = &storagev1.CSINodeList{}
+		nodes     = &corev1.NodeList{}
 		namespace = desired.Namespace(d, r.facts)
 	)
 	if err := r.addWorkloads(ctx, d, &o); err != nil {
@@ -54,8 +59,22 @@ func (r *Reconciler) gather(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	if err := r.client.List(ctx, csiNodes); err != nil {
 		return o, fmt.Errorf("listing CSINodes: %w", err)
 	}
-	o.Pods, o.CSINodes = pods.Items, csiNodes.Items
+	if err := r.client.List(ctx, nodes); err != nil {
+		return o, fmt.Errorf("listing nodes: %w", err)
+	}
+	o.Pods, o.CSINodes, o.NodeUIDs = pods.Items, csiNodes.Items, make(map[string]types.UID, len(nodes.Items))
+	for i := range nodes.Items {
+		o.NodeUIDs[nodes.Items[i].Name] = nodes.Items[i].UID
+	}
 	return o, nil
+}
+
+func setOf(uids []types.UID) map[types.UID]bool {
+	set := map[types.UID]bool{}
+	for _, uid := range uids {
+		set[uid] = true
+	}
+	return set
 }
 
 // addWorkloads reads the workloads of a driver. The cache keeps the whole objects, for the

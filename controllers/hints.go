@@ -25,17 +25,23 @@ const (
 	untilPuzzled = 5 * time.Second
 	// askAgain is when it is asked again: another event is no change of the pod.
 	askAgain = 30 * time.Second
+	// untilListed is how long kubelet may take to register a driver whose pod is ready.
+	untilListed = 10 * time.Second
 )
 
 // puzzled are the objects of a driver that are not well without a word, and since when.
 type puzzled struct {
+	// patience is how long they may be; again is when there may be more to tell after
+	// that, 0 for never.
+	patience, again time.Duration
+
 	mu    sync.Mutex
 	since map[string]map[types.UID]time.Time // by driver
 	now   func() time.Time
 }
 
-func newPuzzled() *puzzled {
-	return &puzzled{since: map[string]map[types.UID]time.Time{}, now: time.Now}
+func newPuzzled(patience, again time.Duration) *puzzled {
+	return &puzzled{patience: patience, again: again, since: map[string]map[types.UID]time.Time{}, now: time.Now}
 }
 
 // ripe are those of the objects that have been puzzling for long, and when there will be
@@ -55,12 +61,12 @@ func (p *puzzled) ripe(driver string, objects []types.UID) (long []types.UID, ag
 			begun = p.now()
 		}
 		p.since[driver][uid] = begun
-		if wait := untilPuzzled - p.now().Sub(begun); wait > 0 {
+		if wait := p.patience - p.now().Sub(begun); wait > 0 {
 			again = sooner(again, wait)
 			continue
 		}
 		long = append(long, uid)
-		again = sooner(again, askAgain)
+		again = sooner(again, p.again)
 	}
 	return long, again
 }

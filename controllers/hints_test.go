@@ -23,7 +23,7 @@ import (
 // anew.
 func TestPuzzledForLong(t *testing.T) {
 	now := time.Now()
-	p := newPuzzled()
+	p := newPuzzled(untilPuzzled, askAgain)
 	p.now = func() time.Time { return now }
 	for i, step := range []struct {
 		after   time.Duration

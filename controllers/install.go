@@ -193,7 +193,7 @@ func reasonOf(err error) string {
 func rowsOf(d *v1alpha1.CSIDriverDeployment) []desired.Row {
 	rows := make([]desired.Row, 0, len(d.Status.Sidecars))
 	for _, s := range d.Status.Sidecars {
-		rows = append(rows, desired.Row{Component: s.Component, Name: s.Name, Image: s.Image, Version: s.Version})
+		rows = append(rows, desired.Row{Component: s.Component, Name: s.Name, Image: s.Image, Version: s.Version, Lease: s.Lease})
 	}
 	return rows
 }

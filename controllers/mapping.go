@@ -86,6 +86,11 @@ func (r *Reconciler) toWaiting(ctx context.Context, o client.Object) []reconcile
 	})
 }
 
+// toAll maps an object to all drivers.
+func (r *Reconciler) toAll(ctx context.Context, _ client.Object) []reconcile.Request {
+	return r.toDrivers(ctx, func(*v1alpha1.CSIDriverDeployment) bool { return true })
+}
+
 // toDrivers are the requests of all drivers that are chosen.
 func (r *Reconciler) toDrivers(ctx context.Context, chosen func(*v1alpha1.CSIDriverDeployment) bool) []reconcile.Request {
 	list := &v1alpha1.CSIDriverDeploymentList{}

@@ -51,7 +51,8 @@ type Reconciler struct {
 
 	kubernetes *kubernetes
 	acquainted acquainted
-	puzzled    *puzzled
+	puzzled    *puzzled // pods and workloads of which only events tell
+	unlisted   *puzzled // pods of which kubelet does not know
 }
 
 // The operator's own rights.
@@ -66,7 +67,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=snapshot.storage.k8s.io,resources=volumesnapshotclasses,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=groupsnapshot.storage.k8s.io,resources=volumegroupsnapshotclasses,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=list;watch
-// +kubebuilder:rbac:groups="",resources=namespaces;pods;persistentvolumes,verbs=list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces;nodes;pods;persistentvolumes,verbs=list;watch
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=csinodes;volumeattachments,verbs=list;watch
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch

@@ -74,7 +74,8 @@ func newReconciler(mgr manager.Manager, facts desired.Facts) (*Reconciler, error
 		optional: newOptional(mgr),
 
 		kubernetes: &kubernetes{server: server},
-		puzzled:    newPuzzled(),
+		puzzled:    newPuzzled(untilPuzzled, askAgain),
+		unlisted:   newPuzzled(untilListed, 0),
 	}, nil
 }
 
@@ -126,6 +127,7 @@ func (r *Reconciler) watchOwned(b *builder.Builder) {
 func (r *Reconciler) watchOthers(b *builder.Builder) {
 	b.WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.toResidents), builder.WithPredicates(born()))
 	b.Watches(&storagev1.CSINode{}, r.registrations())
+	b.Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.toAll), builder.WithPredicates(born()))
 	b.Watches(&v1alpha1.CSIDriverDeployment{}, handler.EnqueueRequestsFromMapFunc(r.toRivals), builder.WithPredicates(ended()))
 	b.Watches(&corev1.PersistentVolume{}, handler.EnqueueRequestsFromMapFunc(r.toWaiting), builder.WithPredicates(born()))
 	b.Watches(&storagev1.VolumeAttachment{}, handler.EnqueueRequestsFromMapFunc(r.toWaiting), builder.WithPredicates(born()))

@@ -80,7 +80,7 @@ func stripStatus(u, kept *unstructured.Unstructured) {
 func stripPod(p *corev1.Pod) *corev1.Pod {
 	kept := &corev1.Pod{
 		ObjectMeta: identity(p),
-		Spec:       corev1.PodSpec{NodeName: p.Spec.NodeName},
+		Spec:       corev1.PodSpec{NodeName: p.Spec.NodeName, HostNetwork: p.Spec.HostNetwork, Hostname: p.Spec.Hostname},
 		Status: corev1.PodStatus{
 			Phase:                 p.Status.Phase,
 			Reason:                p.Status.Reason,
@@ -142,11 +142,20 @@ func stripState(s corev1.ContainerState) corev1.ContainerState {
 	return kept
 }
 
+// stripCSINode keeps whose it is: a node may be made anew under its name.
 func stripCSINode(n *storagev1.CSINode) *storagev1.CSINode {
 	kept := &storagev1.CSINode{ObjectMeta: identity(n)}
+	kept.OwnerReferences = n.OwnerReferences
 	for _, d := range n.Spec.Drivers {
 		kept.Spec.Drivers = append(kept.Spec.Drivers, storagev1.CSINodeDriver{Name: d.Name})
 	}
+	return kept
+}
+
+// stripNode drops labels, of which nodes have many.
+func stripNode(n *corev1.Node) *corev1.Node {
+	kept := &corev1.Node{ObjectMeta: identity(n), Spec: corev1.NodeSpec{Taints: n.Spec.Taints}}
+	kept.Labels = nil
 	return kept
 }
 

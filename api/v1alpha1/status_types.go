@@ -134,8 +134,40 @@ type NodesStatus struct {
 	// unregistered are the first ten nodes, by name, that have a node pod but
 	// are not registered.
 	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Unregistered []UnregisteredNode `json:"unregistered,omitempty"`
+	// stale are the first ten nodes, by name, whose CSINode lists the driver although
+	// none of its pods is there: volumes of pods on them can be neither mounted nor
+	// unmounted.
+	// +optional
 	// +listType=atomic
-	Unregistered []string `json:"unregistered,omitempty"`
+	Stale []string `json:"stale,omitempty"`
+	// pools are the counts of each node pool.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Pools []PoolStatus `json:"pools,omitempty"`
+}
+
+// UnregisteredNode is a node on which the driver is not registered.
+type UnregisteredNode struct {
+	// name of the node.
+	Name string `json:"name"`
+	// message says why; at most 256 bytes.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Message string `json:"message,omitempty"`
+}
+
+// PoolStatus counts the nodes of one pool.
+type PoolStatus struct {
+	// name of the pool.
+	Name           string `json:"name"`
+	WorkloadStatus `json:",inline"`
+	// registered is on how many nodes the CSINode lists the driver and the node
+	// pod is ready.
+	Registered int32 `json:"registered"`
 }
 
 // SidecarState is the state of one container over all pods of its component.
@@ -151,7 +183,8 @@ const (
 	SidecarStarting SidecarState = "Starting"
 	// SidecarDegraded says that some are ready, and at least one has failed.
 	SidecarDegraded SidecarState = "Degraded"
-	// SidecarDown says that none is ready, and at least one has failed.
+	// SidecarDown says that none is ready, and at least one has failed; or that none
+	// works, since nobody holds the Lease.
 	SidecarDown SidecarState = "Down"
 )
 
@@ -175,6 +208,14 @@ type SidecarStatus struct {
 	Desired int32 `json:"desired"`
 	// ready is how many are ready.
 	Ready int32 `json:"ready"`
+	// lease is the name of the Lease by which the containers elect one of them to do the
+	// work; absent where all of them work.
+	// +optional
+	Lease string `json:"lease,omitempty"`
+	// leader is who holds the Lease: a pod, or on the host's network its node. Absent where
+	// nobody renews it, and where its pod is gone.
+	// +optional
+	Leader string `json:"leader,omitempty"`
 	// state over all pods.
 	State SidecarState `json:"state"`
 	// message says what is wrong, empty where nothing is; at most 256 bytes.

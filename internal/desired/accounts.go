@@ -94,8 +94,8 @@ func namespaceRules(in inputs, p part) []rbacv1.PolicyRule {
 	var names []string
 	for _, s := range p.sidecars {
 		more = append(more, s.NamespaceRules(in.useOf(p, s))...)
-		if s.Lease != nil && s.elects() {
-			names = append(names, s.Lease(in.driver))
+		if lease := s.leaseOf(in.driver); lease != "" {
+			names = append(names, lease)
 		}
 	}
 	if len(names) > 0 {

@@ -95,6 +95,10 @@ type Object struct {
 // Row is one container of one component, as status lists it.
 type Row struct {
 	Component, Name, Image, Version string
+	// Lease is by which the containers elect a leader; empty where they elect none.
+	Lease string
+	// CallsAPI is true for a sidecar that needs rights.
+	CallsAPI bool
 }
 
 // Component is one workload of a driver.
@@ -105,6 +109,8 @@ type Component struct {
 	Kind string
 	// Registers is true where its pods register the driver on their nodes.
 	Registers bool
+	// KubeletRoot is where its pods expect kubelet.
+	KubeletRoot string
 }
 
 // Set is all that one CSIDriverDeployment asks for.
@@ -153,11 +159,12 @@ func Render(d *v1alpha1.CSIDriverDeployment, f Facts) (Set, error) {
 	for _, p := range in.parts {
 		set.Components = append(set.Components, Component{
 			Name: p.component, Kind: p.kind, Registers: p.runs(sidecar.NodeDriverRegistrar) || !in.known() && p.serve(sidecar.Node),
+			KubeletRoot: p.kubelet,
 		})
 		if !in.known() && !in.inspects(p) {
 			continue
 		}
-		set.Rows = append(set.Rows, p.rows(in.version)...)
+		set.Rows = append(set.Rows, p.rows(in)...)
 		set.Ports = append(set.Ports, p.ports()...)
 	}
 	return set, nil
@@ -191,19 +198,20 @@ func items(in inputs) []item {
 }
 
 // rows lists the containers of p. The version of the driver is known where it is ours.
-func (p part) rows(version string) []Row {
+func (p part) rows(in inputs) []Row {
 	list := make([]Row, 0, len(p.template.Spec.Containers))
 	for _, c := range p.template.Spec.Containers {
 		row := Row{Component: p.component, Name: c.Name, Image: c.Image}
 		if c.Name == v1alpha1.DriverContainer {
-			row.Version = version
+			row.Version = in.version
 		}
 		if c.Name == sidecar.InspectorContainer {
 			row.Version = sidecar.InspectorVersion
 		}
 		for _, s := range p.sidecars {
 			if s.Name == c.Name {
-				row.Version = s.Version
+				row.Version, row.Lease = s.Version, s.leaseOf(in.driver)
+				row.CallsAPI = s.Lease != nil
 			}
 		}
 		list = append(list, row)

@@ -67,7 +67,10 @@ func TestBeforeTheFirstAnswer(t *testing.T) {
 			if !set.Discovery.Asked || set.Discovery.Capabilities != nil {
 				t.Errorf("discovery is %+v", set.Discovery)
 			}
-			components := []Component{{Name: "controller", Kind: "Deployment"}, {Name: "node", Kind: "DaemonSet", Registers: true}}
+			components := []Component{
+				{Name: "controller", Kind: "Deployment", KubeletRoot: "/var/lib/kubelet"},
+				{Name: "node", Kind: "DaemonSet", Registers: true, KubeletRoot: "/var/lib/kubelet"},
+			}
 			if diff := cmp.Diff(components, set.Components); diff != "" {
 				t.Errorf("-want, +got:\n%s", diff)
 			}

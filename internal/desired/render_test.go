@@ -256,14 +256,14 @@ func TestKindsNamed(t *testing.T) {
 func TestRows(t *testing.T) {
 	const driver = "ghcr.io/csi-operator/csi-pool-driver:v0.1.0"
 	want := []Row{
-		{"controller", "driver", driver, "0.1.0"},
-		{"controller", "csi-provisioner", "registry.k8s.io/sig-storage/csi-provisioner:v6.3.0", "v6.3.0"},
-		{"controller", "csi-attacher", "registry.k8s.io/sig-storage/csi-attacher:v4.12.0", "v4.12.0"},
-		{"controller", "csi-resizer", "registry.k8s.io/sig-storage/csi-resizer:v2.2.0", "v2.2.0"},
-		{"controller", "livenessprobe", "registry.k8s.io/sig-storage/livenessprobe:v2.19.0", "v2.19.0"},
-		{"node", "driver", driver, "0.1.0"},
-		{"node", "node-driver-registrar", "registry.k8s.io/sig-storage/csi-node-driver-registrar:v2.17.0", "v2.17.0"},
-		{"node", "livenessprobe", "registry.k8s.io/sig-storage/livenessprobe:v2.19.0", "v2.19.0"},
+		{"controller", "driver", driver, "0.1.0", "", false},
+		{"controller", "csi-provisioner", "registry.k8s.io/sig-storage/csi-provisioner:v6.3.0", "v6.3.0", "pool-csi-operator-io", true},
+		{"controller", "csi-attacher", "registry.k8s.io/sig-storage/csi-attacher:v4.12.0", "v4.12.0", "external-attacher-leader-pool-csi-operator-io", true},
+		{"controller", "csi-resizer", "registry.k8s.io/sig-storage/csi-resizer:v2.2.0", "v2.2.0", "external-resizer-pool-csi-operator-io", true},
+		{"controller", "livenessprobe", "registry.k8s.io/sig-storage/livenessprobe:v2.19.0", "v2.19.0", "", false},
+		{"node", "driver", driver, "0.1.0", "", false},
+		{"node", "node-driver-registrar", "registry.k8s.io/sig-storage/csi-node-driver-registrar:v2.17.0", "v2.17.0", "", false},
+		{"node", "livenessprobe", "registry.k8s.io/sig-storage/livenessprobe:v2.19.0", "v2.19.0", "", false},
 	}
 	if diff := cmp.Diff(want, mustRender(t, smallest()).Rows); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
@@ -274,14 +274,21 @@ func TestRows(t *testing.T) {
 func TestRowsAreTheContainers(t *testing.T) {
 	forEachInput(t, func(t *testing.T, _ *v1alpha1.CSIDriverDeployment, set Set) {
 		var want []Row
+		elects := map[string]bool{}
 		for _, pod := range podTemplates(t, set) {
 			for _, c := range pod.Spec.Containers {
+				if on, _ := sidecar.Flag(c.Args, "leader-election"); on == "true" {
+					elects[pod.Labels[v1alpha1.LabelComponent]+c.Name] = true
+				}
 				want = append(want, Row{Component: pod.Labels[v1alpha1.LabelComponent], Name: c.Name, Image: c.Image})
 			}
 		}
 		got := slices.Clone(set.Rows)
-		for i := range got {
-			got[i].Version = ""
+		for i, row := range got {
+			if (row.Lease != "") != elects[row.Component+row.Name] {
+				t.Errorf("%s of %s has Lease %q", row.Name, row.Component, row.Lease)
+			}
+			got[i].Version, got[i].Lease, got[i].CallsAPI = "", "", false
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("-containers, +rows:\n%s", diff)

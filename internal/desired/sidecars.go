@@ -38,6 +38,14 @@ func (r *runningSidecar) elects() bool {
 	return on == "true"
 }
 
+// leaseOf is the name of the Lease by which it elects a leader; empty where it elects none.
+func (r *runningSidecar) leaseOf(driver string) string {
+	if r.Lease == nil || !r.elects() {
+		return ""
+	}
+	return r.Lease(driver)
+}
+
 // source is one place of the spec that says something about a sidecar.
 type source struct {
 	field    string

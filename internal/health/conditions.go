@@ -29,62 +29,51 @@ func controllerAvailable(views map[string]view, s v1alpha1.WorkloadStatus, rows 
 }
 
 // nodesRegistered is False as soon as one pool is out of order, and tells of that one.
-func nodesRegistered(driver string, pools []pool) metav1.Condition {
+func nodesRegistered(pools []pool, all v1alpha1.NodesStatus) metav1.Condition {
 	if len(pools) == 0 {
 		return condition(v1alpha1.ConditionNodesRegistered, true, v1alpha1.ReasonNotWanted, "the driver runs on no node")
 	}
 	var told metav1.Condition
 	for _, p := range pools {
-		c := poolRegistered(driver, p.view, p.nodes)
+		c := poolRegistered(p)
 		if c.Status != metav1.ConditionTrue {
 			return c
 		}
-		if told.Type == "" || len(p.nodes.Unregistered) > 0 {
+		if told.Type == "" || len(p.missing) > 0 {
 			told = c
 		}
 	}
-	if all := addUp(pools); len(all.Unregistered) == 0 {
-		told.Message = registeredOf(all)
+	if len(all.Unregistered) == 0 {
+		told.Message = registeredOf(all.Registered, all.Desired)
+	}
+	if len(all.Stale) > 0 {
+		told.Message += "; CSINodes list it where none of its pods is: " + strings.Join(all.Stale, ", ")
 	}
 	return told
 }
 
-func registeredOf(s v1alpha1.NodesStatus) string {
-	return fmt.Sprintf("%d of %d nodes have registered the driver", s.Registered, s.Desired)
+func registeredOf(registered, desired int32) string {
+	return fmt.Sprintf("%d of %d nodes have registered the driver", registered, desired)
 }
 
-func poolRegistered(driver string, v view, s v1alpha1.NodesStatus) metav1.Condition {
+func poolRegistered(p pool) metav1.Condition {
 	const kind = v1alpha1.ConditionNodesRegistered
-	if !v.known {
-		return condition(kind, false, v1alpha1.ReasonUnregistered, v.absence())
+	if !p.known {
+		return condition(kind, false, v1alpha1.ReasonUnregistered, p.absence())
 	}
-	if s.Desired == 0 {
-		return condition(kind, false, v1alpha1.ReasonNoNodes, fmt.Sprintf("no node is fit for the pods of %s %q", v.kind, v.name))
+	if p.desired == 0 {
+		return condition(kind, false, v1alpha1.ReasonNoNodes, fmt.Sprintf("no node is fit for the pods of %s %q", p.kind, p.name))
 	}
-	message := registeredOf(s)
-	missing := s.Desired - s.Registered
-	if missing > 0 && len(s.Unregistered) > 0 {
-		named := s.Unregistered[:min(len(s.Unregistered), maxUnregistered)]
-		message += "; not yet: " + strings.Join(named, ", ") + "; " + whyUnregistered(driver, v, named[0])
+	message := registeredOf(p.registered, p.desired)
+	missing := p.desired - p.registered
+	if missing > 0 && len(p.missing) > 0 {
+		named := p.missing[:min(len(p.missing), maxNamed)]
+		message += "; not yet: " + strings.Join(named, ", ") + "; " + p.whyUnregistered(named[0])
 	}
-	if s.Registered == 0 || missing > fewNodes(s.Desired) {
+	if p.registered == 0 || missing > fewNodes(p.desired) {
 		return condition(kind, false, v1alpha1.ReasonUnregistered, message)
 	}
 	return condition(kind, true, v1alpha1.ReasonRegistered, message)
-}
-
-func whyUnregistered(driver string, v view, node string) string {
-	for i := range v.live {
-		pod := &v.live[i]
-		switch {
-		case nodeOf(pod) != node:
-		case podReady(pod):
-			return fmt.Sprintf("pod %s is ready, but CSINode %s does not list %s", pod.Name, node, driver)
-		default:
-			return fmt.Sprintf("pod %s is not ready", pod.Name)
-		}
-	}
-	return v.absence()
 }
 
 // sidecarsHealthy looks at all rows, of which the spared ones may be short of

@@ -97,7 +97,7 @@ func TestConditions(t *testing.T) {
 				Pods: []corev1.Pod{controllerPod, pod("n1", n, "node-a", crashing)},
 			},
 			want: edit(good, func(r *result) {
-				r.Nodes = condition{"False", "Unregistered", "0 of 1 nodes have registered the driver; not yet: node-a; pod n1 is not ready"}
+				r.Nodes = condition{"False", "Unregistered", "0 of 1 nodes have registered the driver; not yet: node-a; driver: pod n1 on node-a: CrashLoopBackOff (exit code 1)"}
 				r.Sidecars = condition{"False", "Unhealthy", "driver of node: 0 of 1 ready; pod n1 on node-a: CrashLoopBackOff (exit code 1)"}
 				r.Registered, r.Unregistered, r.Summary = 0, []string{"node-a"}, "1/2"
 			}),
@@ -154,7 +154,7 @@ func TestConditions(t *testing.T) {
 				Controller:   conditions[v1alpha1.ConditionControllerAvailable],
 				Nodes:        conditions[v1alpha1.ConditionNodesRegistered],
 				Sidecars:     conditions[v1alpha1.ConditionSidecarsHealthy],
-				Unregistered: report.Nodes.Unregistered,
+				Unregistered: namesOf(report.Nodes.Unregistered),
 				Registered:   report.Nodes.Registered,
 				Summary:      report.SidecarSummary,
 			}
@@ -163,6 +163,13 @@ func TestConditions(t *testing.T) {
 			}
 		})
 	}
+}
+
+func namesOf(nodes []v1alpha1.UnregisteredNode) (names []string) {
+	for _, n := range nodes {
+		names = append(names, n.Name)
+	}
+	return names
 }
 
 // TestFirstBad: the gravest state counts, then the order of the rows.
@@ -261,7 +268,7 @@ func TestRegistered(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			got := Assess(driver, both(), nil, Observed{Nodes: pool1(daemonSet(1, 1)), Pods: tc.pods, CSINodes: []storagev1.CSINode{csiNode("node-a", driver)}}).Nodes
-			if diff := cmp.Diff(tc.unregistered, got.Unregistered, cmpopts.EquateEmpty()); diff != "" || got.Registered != tc.registered {
+			if diff := cmp.Diff(tc.unregistered, namesOf(got.Unregistered), cmpopts.EquateEmpty()); diff != "" || got.Registered != tc.registered {
 				t.Errorf("registered %d, want %d; unregistered: -want, +got:\n%s", got.Registered, tc.registered, diff)
 			}
 		})
@@ -289,7 +296,7 @@ func TestUnregisteredIsBounded(t *testing.T) {
 	for _, name := range []string{"m", "l", "k", "j", "i", "h", "g", "f", "e", "d", "c", "b", "a"} {
 		pods = append(pods, pod(name, v1alpha1.DefaultNodePool, name))
 	}
-	got := Assess(driver, both(), nil, Observed{Nodes: pool1(daemonSet(13, 0)), Pods: pods}).Nodes.Unregistered
+	got := namesOf(Assess(driver, both(), nil, Observed{Nodes: pool1(daemonSet(13, 0)), Pods: pods}).Nodes.Unregistered)
 	want := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)

@@ -4,6 +4,7 @@
 package health
 
 import (
+	"fmt"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -85,20 +86,33 @@ func (f *finding) judgeReady(pod *corev1.Pod) {
 	f.problem.LastMessage = Cut(whole.Message)
 }
 
-// judgeRegistration doubts a registrar that runs: one that the kubelet refuses
-// ends, starts again, and looks well until it is refused again.
-func (f *finding) judgeRegistration(pod *corev1.Pod, listed map[string]bool) {
+// judgeRegistration doubts a registrar that runs: one that the kubelet refuses ends, starts
+// again, and looks well until it is refused again; one that kubelet does not find runs for
+// ever.
+func (f *finding) judgeRegistration(pod *corev1.Pod, v view) {
 	status := statusOf(pod, sidecar.RegistrarContainer)
-	if f.verdict != ready || status == nil || listed[nodeOf(pod)] {
+	if f.verdict != ready || status == nil || v.registry[nodeOf(pod)] == listed {
 		return
 	}
 	last := status.LastTerminationState.Terminated
-	if last == nil || last.ExitCode == 0 {
-		return
+	switch {
+	case last != nil && last.ExitCode != 0:
+		f.verdict = failed
+		f.problem.Reason = reasonNotRegistered
+		f.end(last)
+	case v.overdue[pod.UID]:
+		f.verdict = failed
+		f.problem.Reason = reasonNotRegistered
+		f.problem.LastMessage = Cut(v.unfound())
 	}
-	f.verdict = failed
-	f.problem.Reason = reasonNotRegistered
-	f.end(last)
+}
+
+// unfound says why kubelet may not know of a registrar that runs.
+func (v view) unfound() string {
+	if v.kubeletRoot == "" {
+		return "kubelet has not asked for the driver"
+	}
+	return fmt.Sprintf("kubelet has not registered the driver; most likely kubeletRootDir %s is not the root directory of kubelet there, else NodeGetInfo of the driver hangs", v.kubeletRoot)
 }
 
 // judgeUncreated knows more of a pod that does not get so far: a volume cannot be mounted,

@@ -34,6 +34,14 @@ type Observed struct {
 	Pods []corev1.Pod
 	// CSINodes of the whole cluster, in any order.
 	CSINodes []storagev1.CSINode
+	// NodeUIDs are the nodes of the cluster by name; none where they are not known.
+	NodeUIDs map[string]types.UID
+	// Leases by name; a Lease that is missing here is not judged.
+	Leases map[string]Lease
+	// Ungranted says, by component, which of its rights are not granted.
+	Ungranted map[string]string
+	// Overdue are those of Unlisted that have been there for long.
+	Overdue map[types.UID]bool
 	// Hints are what is known of Puzzles.
 	Hints map[types.UID]Hint
 }
@@ -53,11 +61,7 @@ type Report struct {
 
 // Assess judges the components of the given driver and the containers in rows.
 func Assess(driver string, components []desired.Component, rows []desired.Row, o Observed) Report {
-	views, listed := viewsOf(components, o), nodesListing(driver, o.CSINodes)
-	for name, v := range views {
-		v.listed, v.hints = listed, o.Hints
-		views[name] = v
-	}
+	views, known := viewsOf(driver, components, rows, o)
 	var (
 		r      Report
 		spared []v1alpha1.SidecarStatus
@@ -77,28 +81,38 @@ func Assess(driver string, components []desired.Component, rows []desired.Row, o
 	var pools []pool
 	for _, c := range components {
 		if c.Registers {
-			pools = append(pools, pool{view: views[c.Name], nodes: nodesOf(views[c.Name])})
+			pools = append(pools, poolOf(views[c.Name]))
 		}
 		if c.Name == v1alpha1.ComponentController {
 			r.Controller = workloadStatus(views[c.Name])
 		}
 	}
 	r.Nodes = addUp(pools)
+	r.Nodes.Stale = stale(components, pools, o, known)
 	r.Conditions = []metav1.Condition{
 		controllerAvailable(views, r.Controller, r.Sidecars),
-		nodesRegistered(driver, pools),
+		nodesRegistered(pools, r.Nodes),
 		sidecarsHealthy(others, spared),
 	}
 	return r
 }
 
-// viewsOf are the workloads of the components with their pods, by component.
-func viewsOf(components []desired.Component, o Observed) map[string]view {
-	views := map[string]view{}
+// viewsOf are the workloads of the components with their pods, by component, and what
+// CSINodes say of the driver.
+func viewsOf(driver string, components []desired.Component, rows []desired.Row, o Observed) (map[string]view, registry) {
+	views, known := map[string]view{}, registryOf(driver, o)
 	for _, c := range components {
 		v := workloadView(c, o)
+		v.component, v.driver, v.kubeletRoot = c.Name, driver, c.KubeletRoot
 		v.live, v.dead = podsOf(c.Name, o.Pods)
+		v.registry, v.hints, v.overdue = known, o.Hints, o.Overdue
+		v.leases, v.ungranted = o.Leases, o.Ungranted[c.Name]
+		for _, row := range rows {
+			if row.Component == c.Name {
+				v.containers = append(v.containers, row.Name)
+			}
+		}
 		views[c.Name] = v
 	}
-	return views
+	return views, known
 }

@@ -5,69 +5,122 @@ package health
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	storagev1 "k8s.io/api/storage/v1"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
 
-// maxUnregistered is how many nodes status names.
-const maxUnregistered = 10
+// maxNamed is how many nodes of one sort status names.
+const maxNamed = 10
 
 // pool is a workload that registers the driver on nodes, and how far that is.
 type pool struct {
 	view
 
-	nodes v1alpha1.NodesStatus
+	registered int32
+	// missing are the nodes, by name, that have a pod and are not registered.
+	missing []string
 }
 
-// nodesOf counts a node as registered when its CSINode lists the driver
+// poolOf counts a node as registered when its CSINode lists the driver
 // and its pod is ready: kubelet keeps the entry of a driver that has died.
-func nodesOf(v view) v1alpha1.NodesStatus {
-	s := v1alpha1.NodesStatus{WorkloadStatus: workloadStatus(v)}
+func poolOf(v view) pool {
+	p := pool{view: v}
 	seen := map[string]bool{} // node name: registered
 	for i := range v.live {
-		node := nodeOf(&v.live[i])
-		if node != "" {
-			seen[node] = seen[node] || v.listed[node] && podReady(&v.live[i])
+		if node := nodeOf(&v.live[i]); node != "" {
+			seen[node] = seen[node] || v.serves(&v.live[i])
 		}
 	}
-	for node, registered := range seen {
-		if registered {
-			s.Registered++
+	for _, node := range slices.Sorted(maps.Keys(seen)) {
+		if seen[node] {
+			p.registered++
 		} else {
-			s.Unregistered = append(s.Unregistered, node)
+			p.missing = append(p.missing, node)
 		}
 	}
-	slices.Sort(s.Unregistered)
+	return p
+}
+
+// serves tells whether the driver works on the node of a pod.
+func (v view) serves(pod *corev1.Pod) bool {
+	return v.registry[nodeOf(pod)] == listed && podReady(pod)
+}
+
+// status is what status tells of a pool.
+func (p pool) status() v1alpha1.PoolStatus {
+	s := v1alpha1.PoolStatus{Name: p.component, WorkloadStatus: workloadStatus(p.view), Registered: p.registered}
+	s.Summary = fmt.Sprintf("%d/%d", s.Registered, s.Desired)
 	return s
+}
+
+// unregistered are the first of the nodes that are not registered, with why.
+func (p pool) unregistered() []v1alpha1.UnregisteredNode {
+	var list []v1alpha1.UnregisteredNode
+	for _, node := range p.missing[:min(len(p.missing), maxNamed)] {
+		list = append(list, v1alpha1.UnregisteredNode{Name: node, Message: Cut(p.whyUnregistered(node))})
+	}
+	return list
 }
 
 // addUp is what status tells of all pools.
 func addUp(pools []pool) v1alpha1.NodesStatus {
 	var s v1alpha1.NodesStatus
 	for _, p := range pools {
-		s.Desired += p.nodes.Desired
-		s.Updated += p.nodes.Updated
-		s.Ready += p.nodes.Ready
-		s.Registered += p.nodes.Registered
-		s.Unregistered = append(s.Unregistered, p.nodes.Unregistered...)
+		one := p.status()
+		s.Desired += one.Desired
+		s.Updated += one.Updated
+		s.Ready += one.Ready
+		s.Registered += one.Registered
+		s.Unregistered = append(s.Unregistered, p.unregistered()...)
+		s.Pools = append(s.Pools, one)
 	}
-	slices.Sort(s.Unregistered)
-	s.Unregistered = s.Unregistered[:min(len(s.Unregistered), maxUnregistered)]
+	byName := func(a, b v1alpha1.UnregisteredNode) int { return strings.Compare(a.Name, b.Name) }
+	slices.SortStableFunc(s.Unregistered, byName)
+	s.Unregistered = slices.CompactFunc(s.Unregistered, func(a, b v1alpha1.UnregisteredNode) bool { return a.Name == b.Name })
+	s.Unregistered = s.Unregistered[:min(len(s.Unregistered), maxNamed)]
 	s.Summary = fmt.Sprintf("%d/%d", s.Registered, s.Desired)
 	return s
 }
 
-func nodesListing(driver string, csiNodes []storagev1.CSINode) map[string]bool {
-	listed := make(map[string]bool, len(csiNodes))
-	for i := range csiNodes {
-		listed[csiNodes[i].Name] = slices.ContainsFunc(csiNodes[i].Spec.Drivers,
-			func(d storagev1.CSINodeDriver) bool { return d.Name == driver })
+// whyUnregistered says what the pod of a node lacks.
+func (p pool) whyUnregistered(node string) string {
+	at := slices.IndexFunc(p.live, func(pod corev1.Pod) bool { return nodeOf(&pod) == node })
+	pod := &p.live[at]
+	if !podReady(pod) {
+		return p.whyNotReady(pod)
 	}
-	return listed
+	if p.registry[node] == former {
+		return fmt.Sprintf("CSINode %s is of an earlier node of that name; kubelet makes it anew, restart pod %s if it does not", node, pod.Name)
+	}
+	f := judge(pod, sidecar.RegistrarContainer)
+	f.judgeRegistration(pod, p.view)
+	if f.verdict == failed {
+		return describe(f.problem)
+	}
+	return fmt.Sprintf("pod %s is ready, but CSINode %s does not list %s", pod.Name, node, p.driver)
+}
+
+// whyNotReady names the container of a pod that is worst off.
+func (p pool) whyNotReady(pod *corev1.Pod) string {
+	var (
+		worst     finding
+		container string
+	)
+	for _, name := range p.containers {
+		if f := p.judge(pod, name); f.verdict > worst.verdict {
+			worst, container = f, name
+		}
+	}
+	if worst.problem.Reason == "" {
+		return fmt.Sprintf("pod %s is not ready", pod.Name)
+	}
+	return container + ": " + describe(worst.problem)
 }
 
 // nodeOf is the node of a daemon pod. Before it is scheduled the DaemonSet's

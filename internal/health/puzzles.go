@@ -22,7 +22,7 @@ type Hint struct {
 // that lack pods without a word, and pods whose containers are not created.
 func Puzzles(components []desired.Component, o Observed) []types.UID {
 	var workloads, pods []types.UID
-	views := viewsOf(components, o)
+	views, _ := viewsOf("", components, nil, Observed{Controller: o.Controller, StatefulSet: o.StatefulSet, Nodes: o.Nodes, Pods: o.Pods})
 	for _, c := range components {
 		v := views[c.Name]
 		if v.known && v.trouble == "" && len(v.live) < int(v.desired) && v.uid != "" {
@@ -36,6 +36,25 @@ func Puzzles(components []desired.Component, o Observed) []types.UID {
 	}
 	all := append(workloads, pods...)
 	return all[:min(len(all), maxPuzzles)]
+}
+
+// Unlisted are the pods that are ready, and of which kubelet does not seem to know that they
+// bring the driver: it takes a moment, and is for ever where they look for kubelet in a
+// wrong place.
+func Unlisted(driver string, components []desired.Component, o Observed) []types.UID {
+	var pods []types.UID
+	views, known := viewsOf(driver, components, nil, o)
+	for _, c := range components {
+		if !c.Registers {
+			continue
+		}
+		for _, p := range views[c.Name].live {
+			if podReady(&p) && known[nodeOf(&p)] == unlisted {
+				pods = append(pods, p.UID)
+			}
+		}
+	}
+	return pods
 }
 
 // uncreated tells whether a node has a pod and has created none of its containers.

@@ -6,6 +6,8 @@ package health
 import (
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
 	"github.com/csi-operator/csi-operator/internal/sidecar"
@@ -24,27 +26,42 @@ func assessRow(row desired.Row, v view) assessment {
 		Name:      row.Name,
 		Image:     row.Image,
 		Version:   row.Version,
+		Lease:     row.Lease,
 		Desired:   v.desired,
 	}
+	s.Leader = v.leaderOf(row.Lease)
 	running, worst := inspect(row.Name, v)
 	s.Running = imagesOf(row, v.live)
 	s.Ready = min(running, v.desired)
 	s.State = stateOf(s, v.known, worst)
 	var cause string
 	switch {
-	case s.State == v1alpha1.SidecarHealthy && v.settled:
-		return assessment{SidecarStatus: s}
-	case s.State == v1alpha1.SidecarHealthy:
+	case s.State == v1alpha1.SidecarHealthy && !v.settled:
 		s.State = v1alpha1.SidecarStarting
 		cause = fmt.Sprintf("rolling out, %d of %d updated", v.updated, v.desired)
+	case s.State == v1alpha1.SidecarHealthy:
+		s.State, cause = v.judgeWork(row, &s)
 	case worst == nil:
 		cause = v.absence()
 	default:
 		s.Worst = &worst.problem
 		cause = describe(worst.problem)
 	}
+	if s.State == v1alpha1.SidecarHealthy {
+		return assessment{SidecarStatus: s}
+	}
 	s.Message = Cut(fmt.Sprintf("%d of %d ready; %s", s.Ready, s.Desired, cause))
 	return assessment{s, v.spares(s.Desired-s.Ready, worst)}
+}
+
+// judgeWork doubts a row whose containers are all ready: they do no work without rights and
+// a leader. It returns what is the matter; nothing for a row that is healthy.
+func (v view) judgeWork(row desired.Row, s *v1alpha1.SidecarStatus) (v1alpha1.SidecarState, string) {
+	state, cause := v.judgeLease(s)
+	if row.CallsAPI && v.ungranted != "" {
+		return v1alpha1.SidecarDegraded, "its account lacks rights: " + v.ungranted
+	}
+	return state, cause
 }
 
 // fewNodes is how many nodes a driver can do without and still serve its
@@ -69,11 +86,7 @@ func inspect(container string, v view) (running int32, worst *finding) {
 		}
 	}
 	for i := range v.live {
-		f := judge(&v.live[i], container)
-		f.judgeUncreated(&v.live[i], v.hints)
-		if container == sidecar.RegistrarContainer {
-			f.judgeRegistration(&v.live[i], v.listed)
-		}
+		f := v.judge(&v.live[i], container)
 		if f.verdict == ready {
 			running++
 		}
@@ -85,6 +98,16 @@ func inspect(container string, v view) (running int32, worst *finding) {
 		}
 	}
 	return running, worst
+}
+
+// judge is what is known of a container of a pod in all.
+func (v view) judge(pod *corev1.Pod, container string) finding {
+	f := judge(pod, container)
+	f.judgeUncreated(pod, v.hints)
+	if container == sidecar.RegistrarContainer {
+		f.judgeRegistration(pod, v)
+	}
+	return f
 }
 
 func stateOf(s v1alpha1.SidecarStatus, known bool, worst *finding) v1alpha1.SidecarState {

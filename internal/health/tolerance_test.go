@@ -147,7 +147,8 @@ func TestUnknownIsNotSettled(t *testing.T) {
 	d.Generation, d.Status.ObservedGeneration = 0, 0
 	n.Generation, n.Status.ObservedGeneration = 0, 0
 	o := Observed{Controller: d, Nodes: pool1(n)}
-	for _, v := range viewsOf(both(), o) {
+	views, _ := viewsOf(driver, both(), nil, o)
+	for _, v := range views {
 		if v.known || v.settled {
 			t.Errorf("%s: known %t, settled %t", v.kind, v.known, v.settled)
 		}

@@ -19,6 +19,11 @@ import (
 
 // view is one workload and its pods, whatever its kind.
 type view struct {
+	component, driver string
+	// containers are the names of the rows of the component.
+	containers []string
+	// kubeletRoot is where the pods expect kubelet; empty where that is not known.
+	kubeletRoot string
 	// kind and name of the workload, for messages.
 	kind, name string
 	uid        types.UID
@@ -37,9 +42,12 @@ type view struct {
 	// live pods are neither being deleted nor over; dead ones ended for good,
 	// which happens to evicted pods. Both by name.
 	live, dead []corev1.Pod
-	// listed has the nodes whose CSINode lists the driver.
-	listed map[string]bool
-	hints  map[types.UID]Hint
+	registry   registry
+	hints      map[types.UID]Hint
+	overdue    map[types.UID]bool
+	leases     map[string]Lease
+	// ungranted is what rights the pods lack; empty for none.
+	ungranted string
 }
 
 // workloadView is the workload of a component, without its pods.

@@ -8,7 +8,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -46,7 +45,7 @@ func TestPoolMissingOnOneNode(t *testing.T) {
 		if err := refetch(ctx, d); err != nil {
 			return err
 		}
-		if !slices.Equal(d.Status.Nodes.Unregistered, []string{shared.nodeB}) {
+		if missing := d.Status.Nodes.Unregistered; len(missing) != 1 || missing[0].Name != shared.nodeB {
 			return fmt.Errorf("unregistered are %v, want [%s]", d.Status.Nodes.Unregistered, shared.nodeB)
 		}
 		r, err := row(d, v1alpha1.DefaultNodePool, "node-driver-registrar")

@@ -1,0 +1,81 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package health
+
+import (
+	"slices"
+
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/desired"
+)
+
+// entry is what the CSINode of a node says of a driver.
+type entry int
+
+const (
+	unlisted entry = iota
+	listed
+	// former is of a CSINode that belongs to an earlier node of that name: the garbage
+	// collector will delete it.
+	former
+)
+
+// registry is what all CSINodes say of one driver, by node.
+type registry map[string]entry
+
+func registryOf(driver string, o Observed) registry {
+	r := registry{}
+	for i := range o.CSINodes {
+		n := &o.CSINodes[i]
+		switch {
+		case !slices.ContainsFunc(n.Spec.Drivers, func(d storagev1.CSINodeDriver) bool { return d.Name == driver }):
+		case isOfFormer(n, o.NodeUIDs):
+			r[n.Name] = former
+		default:
+			r[n.Name] = listed
+		}
+	}
+	return r
+}
+
+// isOfFormer tells whether a CSINode belongs to a node that was deleted, and another one of
+// its name is there.
+func isOfFormer(n *storagev1.CSINode, nodes map[string]types.UID) bool {
+	uid, known := nodes[n.Name]
+	return known && slices.ContainsFunc(n.OwnerReferences, func(o metav1.OwnerReference) bool {
+		return o.Kind == "Node" && o.UID != uid
+	})
+}
+
+// stale are the first nodes, by name, whose CSINode lists the driver although it has no pod
+// there and is not about to get one.
+func stale(components []desired.Component, pools []pool, o Observed, r registry) []string {
+	for _, p := range pools {
+		if !p.settled || len(p.live) < int(p.desired) {
+			return nil // a pod is replaced by another one
+		}
+	}
+	if len(pools) == 0 {
+		return nil // somebody else registers it
+	}
+	inhabited := map[string]bool{}
+	for i := range o.Pods {
+		pod := &o.Pods[i]
+		if slices.ContainsFunc(components, func(c desired.Component) bool { return c.Registers && c.Name == pod.Labels[v1alpha1.LabelComponent] }) {
+			inhabited[nodeOf(pod)] = true
+		}
+	}
+	var nodes []string
+	for node := range r {
+		if _, exists := o.NodeUIDs[node]; exists && !inhabited[node] {
+			nodes = append(nodes, node)
+		}
+	}
+	slices.Sort(nodes)
+	return nodes[:min(len(nodes), maxNamed)]
+}
