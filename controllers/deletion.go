@@ -84,7 +84,7 @@ func (r *Reconciler) remove(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 		return reconcile.Result{}, stuck(d, err)
 	case waiting != "":
 		progress(d, waiting)
-		more, err := r.assess(ctx, d, componentsOf(d), rowsOf(d))
+		more, err := r.assess(ctx, d, parts{components: componentsOf(d), rows: rowsOf(d)})
 		return reconcile.Result{RequeueAfter: sooner(afterWaiting, more)}, err
 	case !done:
 		return reconcile.Result{}, nil

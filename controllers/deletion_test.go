@@ -33,12 +33,15 @@ func TestRemovalInOrder(t *testing.T) {
 	d := healthy(t, installed(t))
 	leases := desired.Leases(d.Name)
 	for i, name := range leases {
-		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: d.Spec.Namespace}}
+		lease := &coordinationv1.Lease{}
+		read(t, client.ObjectKey{Namespace: d.Spec.Namespace, Name: name}, lease)
 		lease.Spec.HolderIdentity = new(desired.NamesOf(d.Name).Controller + "-abc12")
 		if i == 0 {
 			lease.Spec.HolderIdentity = new("somebody-else-0")
 		}
-		create(t, lease)
+		if err := cluster.Update(t.Context(), lease); err != nil {
+			t.Fatal(err)
+		}
 	}
 	remove(t, d)
 

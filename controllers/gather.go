@@ -24,20 +24,43 @@ import (
 	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
 
+// parts are what of a driver is judged.
+type parts struct {
+	components []desired.Component
+	rows       []desired.Row
+	// ungranted says, by component, what rights it lacks.
+	ungranted map[string]string
+}
+
 // assess judges what runs and keeps the result in the object's status. It returns when
 // there may be more to tell although nothing happens; 0 for never.
-func (r *Reconciler) assess(ctx context.Context, d *v1alpha1.CSIDriverDeployment, components []desired.Component, rows []desired.Row) (time.Duration, error) {
+func (r *Reconciler) assess(ctx context.Context, d *v1alpha1.CSIDriverDeployment, p parts) (time.Duration, error) {
 	observed, err := r.gather(ctx, d)
 	if err != nil {
 		return 0, err
 	}
-	long, again := r.puzzled.ripe(d.Name, health.Puzzles(components, observed))
-	observed.Hints = r.hintsOf(ctx, desired.Namespace(d, r.facts), long)
-	overdue, more := r.unlisted.ripe(d.Name, health.Unlisted(d.Name, components, observed))
-	observed.Overdue = setOf(overdue)
-	again = sooner(again, more)
-	keep(d, health.Assess(d.Name, components, rows, observed))
-	return again, nil
+	namespace := desired.Namespace(d, r.facts)
+	if observed.Leases, err = r.leases.of(ctx, d.Name, namespace, leaseNames(p.rows)); err != nil {
+		return 0, err
+	}
+	observed.Ungranted = p.ungranted
+	long, again := r.puzzled.overdue(d.Name, puzzles(health.Puzzles(p.components, observed)))
+	observed.Hints = r.hintsOf(ctx, namespace, long)
+	overdue, more := r.waits.overdue(d.Name, health.Waits(d.Name, p.components, p.rows, observed))
+	observed.Overdue = overdue
+	keep(d, health.Assess(d.Name, p.components, p.rows, observed))
+	return sooner(again, more), nil
+}
+
+// leaseNames are by which the containers of rows elect leaders.
+func leaseNames(rows []desired.Row) []string {
+	var names []string
+	for _, row := range rows {
+		if row.Lease != "" {
+			names = append(names, row.Lease)
+		}
+	}
+	return names
 }
 
 // gather reads, from the cache, all that health looks at.
@@ -67,14 +90,6 @@ func (r *Reconciler) gather(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 		o.NodeUIDs[nodes.Items[i].Name] = nodes.Items[i].UID
 	}
 	return o, nil
-}
-
-func setOf(uids []types.UID) map[types.UID]bool {
-	set := map[types.UID]bool{}
-	for _, uid := range uids {
-		set[uid] = true
-	}
-	return set
 }
 
 // addWorkloads reads the workloads of a driver. The cache keeps the whole objects, for the

@@ -8,7 +8,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,65 +24,30 @@ const (
 	untilPuzzled = 5 * time.Second
 	// askAgain is when it is asked again: another event is no change of the pod.
 	askAgain = 30 * time.Second
-	// untilListed is how long kubelet may take to register a driver whose pod is ready.
-	untilListed = 10 * time.Second
 )
 
-// puzzled are the objects of a driver that are not well without a word, and since when.
-type puzzled struct {
-	// patience is how long they may be; again is when there may be more to tell after
-	// that, 0 for never.
-	patience, again time.Duration
-
-	mu    sync.Mutex
-	since map[string]map[types.UID]time.Time // by driver
-	now   func() time.Time
-}
-
-func newPuzzled(patience, again time.Duration) *puzzled {
-	return &puzzled{patience: patience, again: again, since: map[string]map[types.UID]time.Time{}, now: time.Now}
-}
-
-// ripe are those of the objects that have been puzzling for long, and when there will be
-// more to ask; 0 for never. Others are forgotten.
-func (p *puzzled) ripe(driver string, objects []types.UID) (long []types.UID, again time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	before := p.since[driver]
-	delete(p.since, driver)
-	if len(objects) == 0 {
-		return nil, 0
-	}
-	p.since[driver] = map[types.UID]time.Time{}
+// puzzles are waits for objects of which only events tell.
+func puzzles(objects []types.UID) []health.Wait {
+	waits := make([]health.Wait, 0, len(objects))
 	for _, uid := range objects {
-		begun, known := before[uid]
-		if !known {
-			begun = p.now()
-		}
-		p.since[driver][uid] = begun
-		if wait := p.patience - p.now().Sub(begun); wait > 0 {
-			again = sooner(again, wait)
-			continue
-		}
-		long = append(long, uid)
-		again = sooner(again, p.again)
+		waits = append(waits, health.Wait{Key: string(uid), Patience: untilPuzzled})
 	}
-	return long, again
+	return waits
 }
 
 // hintsOf reads, live, what the newest events tell of each of some objects. The status is
 // told without them where they cannot be read.
-func (r *Reconciler) hintsOf(ctx context.Context, namespace string, objects []types.UID) map[types.UID]health.Hint {
+func (r *Reconciler) hintsOf(ctx context.Context, namespace string, objects map[string]bool) map[types.UID]health.Hint {
 	hints := map[types.UID]health.Hint{}
-	for _, uid := range objects {
+	for uid := range objects {
 		list := &corev1.EventList{}
-		err := r.live.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{"involvedObject.uid": string(uid)})
+		err := r.live.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{"involvedObject.uid": uid})
 		if err != nil {
 			log.FromContext(ctx).Error(err, "Listing events", "about", uid)
 			continue
 		}
 		if hint, found := hintIn(list.Items); found {
-			hints[uid] = hint
+			hints[types.UID(uid)] = hint
 		}
 	}
 	return hints

@@ -9,52 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 )
-
-// TestPuzzledForLong: it is asked about what stays, and what was well meanwhile begins
-// anew.
-func TestPuzzledForLong(t *testing.T) {
-	now := time.Now()
-	p := newPuzzled(untilPuzzled, askAgain)
-	p.now = func() time.Time { return now }
-	for i, step := range []struct {
-		after   time.Duration
-		objects []types.UID
-		want    []types.UID
-		again   time.Duration
-	}{
-		{0, []types.UID{"a"}, nil, untilPuzzled},
-		{untilPuzzled - time.Second, []types.UID{"a", "b"}, nil, time.Second},
-		{time.Second, []types.UID{"a", "b"}, []types.UID{"a"}, untilPuzzled - time.Second},
-		{untilPuzzled - time.Second, []types.UID{"a", "b"}, []types.UID{"a", "b"}, askAgain},
-		{time.Second, []types.UID{"b"}, []types.UID{"b"}, askAgain},
-		{time.Second, []types.UID{"a", "b"}, []types.UID{"b"}, untilPuzzled},
-		{time.Second, nil, nil, 0},
-		{time.Second, []types.UID{"b"}, nil, untilPuzzled},
-	} {
-		now = now.Add(step.after)
-		long, again := p.ripe("d", step.objects)
-		if diff := cmp.Diff(step.want, long); diff != "" || again != step.again {
-			t.Errorf("step %d: again after %s, want %s; -want, +got:\n%s", i, again, step.again, diff)
-		}
-	}
-	if long, _ := p.ripe("other", []types.UID{"b"}); len(long) > 0 {
-		t.Errorf("one driver's object is %q of another", long)
-	}
-	p.ripe("d", nil)
-	p.ripe("other", nil)
-	if len(p.since) > 0 {
-		t.Errorf("kept: %v", p.since)
-	}
-}
 
 func TestHints(t *testing.T) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

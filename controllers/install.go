@@ -37,11 +37,11 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 		if len(set.Objects) > 0 { // it waits for what another one has
 			again.RequeueAfter = afterRefusal
 		}
-		more, err := r.assess(ctx, d, componentsOf(d), rowsOf(d))
+		more, err := r.assess(ctx, d, parts{components: componentsOf(d), rows: rowsOf(d)})
 		again.RequeueAfter = sooner(again.RequeueAfter, more)
 		return again, err
 	}
-	again, applyErr := r.execute(ctx, d, filter(set, chosen))
+	done, applyErr := r.execute(ctx, d, filter(set, chosen))
 	if managed(d) && anyApplied(d) {
 		driverStatus(d, set)
 		d.Status.HostPorts = set.Ports
@@ -49,31 +49,38 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 	keepDiscovery(d, set.Discovery, said)
 	markCapabilities(d, set, said)
 	markClasses(d, set)
-	more, err := r.assess(ctx, d, set.Components, set.Rows)
+	more, err := r.assess(ctx, d, parts{set.Components, set.Rows, done.ungranted})
 	if err != nil {
 		return reconcile.Result{}, errors.Join(applyErr, err)
 	}
 	result, err := afterApply(applyErr)
 	if err == nil {
-		result.RequeueAfter = sooner(sooner(result.RequeueAfter, again), more)
+		result.RequeueAfter = sooner(sooner(result.RequeueAfter, done.again), more)
 	}
 	return result, err
 }
 
-// execute plans, does what is planned if it may, and tells of it in the status. It
-// returns when to look again although nothing happens; 0 for never.
-func (r *Reconciler) execute(ctx context.Context, d *v1alpha1.CSIDriverDeployment, set desired.Set) (time.Duration, error) {
+// executed is what came of a plan.
+type executed struct {
+	// again is when to look again although nothing happens; 0 for never.
+	again time.Duration
+	// ungranted says, by component, what rights it lacks.
+	ungranted map[string]string
+}
+
+// execute plans, does what is planned if it may, and tells of it in the status.
+func (r *Reconciler) execute(ctx context.Context, d *v1alpha1.CSIDriverDeployment, set desired.Set) (executed, error) {
 	d.Status.Plan = nil
 	p, err := r.plan(ctx, d, set)
 	if err != nil {
 		markApplied(d, len(set.Objects), err)
-		return 0, err
+		return executed{}, err
 	}
 	err = r.checkNamespace(ctx, set.Namespace)
 	if !managed(d) {
 		markChangeBlocked(d, nil)
 		markPlanned(d, len(set.Objects), p.Plan, err)
-		return p.again, r.list(d, set, p, apply.Report{})
+		return executed{p.again, ungranted(p.Plan, apply.Report{})}, r.list(d, set, p, apply.Report{})
 	}
 	markChangeBlocked(d, p.Plan)
 	var report apply.Report
@@ -89,7 +96,7 @@ func (r *Reconciler) execute(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 	if len(report.Applied) > 0 {
 		p.again = sooner(p.again, settle)
 	}
-	return p.again, errors.Join(err, r.list(d, set, p, report))
+	return executed{p.again, ungranted(p.Plan, report)}, errors.Join(err, r.list(d, set, p, report))
 }
 
 // managed tells whether the operator may write anything of a driver.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,6 +31,7 @@ func healthy(t *testing.T, d *v1alpha1.CSIDriverDeployment) *v1alpha1.CSIDriverD
 		runPod(t, d, nodes.Spec.Template, v1alpha1.DefaultNodePool, node)
 		register(t, node, d.Name)
 	}
+	lead(t, d, v1alpha1.ComponentController+"-"+nodesOf(d)[0])
 	controller.Status = appsv1.DeploymentStatus{
 		ObservedGeneration: controller.Generation, Replicas: 2, UpdatedReplicas: 2, ReadyReplicas: 2, AvailableReplicas: 2,
 	}
@@ -40,6 +42,19 @@ func healthy(t *testing.T, d *v1alpha1.CSIDriverDeployment) *v1alpha1.CSIDriverD
 	updateStatus(t, nodes)
 	awaitCondition(t, d, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 	return refresh(t, d)
+}
+
+// lead has a pod hold all Leases of a driver, which last as long as any test.
+func lead(t *testing.T, d *v1alpha1.CSIDriverDeployment, pod string) {
+	t.Helper()
+	for _, name := range desired.Leases(d.Name) {
+		create(t, &coordinationv1.Lease{
+			ObjectMeta: metav1.ObjectMeta{Namespace: desired.Namespace(d, facts), Name: name},
+			Spec: coordinationv1.LeaseSpec{
+				HolderIdentity: new(pod), LeaseDurationSeconds: new(int32(3600)), RenewTime: new(metav1.NowMicro()),
+			},
+		})
+	}
 }
 
 func nodesOf(d *v1alpha1.CSIDriverDeployment) []string { return []string{d.Name + "-a", d.Name + "-b"} }

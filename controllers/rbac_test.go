@@ -70,11 +70,11 @@ func ownRules() []rbacv1.PolicyRule {
 		own("snapshot.storage.k8s.io", []string{"volumesnapshotclasses"}, children...),
 		own("groupsnapshot.storage.k8s.io", []string{"volumegroupsnapshotclasses"}, children...),
 		// What it looks at.
-		own("", []string{"namespaces", "pods", "persistentvolumes"}, watched...),
+		own("", []string{"namespaces", "nodes", "pods", "persistentvolumes"}, watched...),
 		own("storage.k8s.io", []string{"csinodes", "volumeattachments"}, watched...),
 		own("apiextensions.k8s.io", []string{"customresourcedefinitions"}, watched...),
-		// Its own leader Lease, and the sidecars' at a removal.
-		own("coordination.k8s.io", []string{"leases"}, "get", "create", "update", "delete"),
+		// Its own leader Lease, and the sidecars': who leads, and at a removal.
+		own("coordination.k8s.io", []string{"leases"}, "get", "list", "watch", "create", "update", "delete"),
 		own("events.k8s.io", []string{"events"}, "create", "patch"),
 		own("", []string{"events"}, "list"), // what only they tell
 		// Who may read the metrics.

@@ -51,8 +51,9 @@ type Reconciler struct {
 
 	kubernetes *kubernetes
 	acquainted acquainted
-	puzzled    *puzzled // pods and workloads of which only events tell
-	unlisted   *puzzled // pods of which kubelet does not know
+	leases     *leases
+	puzzled    *waits // for pods and workloads of which only events tell
+	waits      *waits // for what others do within a moment
 }
 
 // The operator's own rights.
@@ -69,7 +70,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces;nodes;pods;persistentvolumes,verbs=list;watch
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=csinodes;volumeattachments,verbs=list;watch
-// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;delete
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;list;watch;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups="",resources=events,verbs=list
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create

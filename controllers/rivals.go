@@ -133,6 +133,9 @@ func (r *Reconciler) toRivals(ctx context.Context, o client.Object) []reconcile.
 	}
 	r.admitted.forget(gone.UID)
 	r.ledger.forget(gone.UID)
+	r.leases.forget(gone.Name)
+	r.puzzled.forget(gone.Name)
+	r.waits.forget(gone.Name)
 	return r.toDrivers(ctx, func(d *v1alpha1.CSIDriverDeployment) bool {
 		return r.shareLeases(d, gone) || len(gone.Status.HostPorts) > 0 && meta.IsStatusConditionFalse(d.Status.Conditions, v1alpha1.ConditionSpecValid)
 	})

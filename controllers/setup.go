@@ -16,10 +16,12 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/apply"
@@ -63,6 +65,10 @@ func newReconciler(mgr manager.Manager, facts desired.Facts) (*Reconciler, error
 	if err != nil {
 		return nil, fmt.Errorf("preparing to read the version of Kubernetes: %w", err)
 	}
+	watcher, err := client.NewWithWatch(mgr.GetConfig(), client.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	if err != nil {
+		return nil, fmt.Errorf("preparing to watch Leases: %w", err)
+	}
 	return &Reconciler{
 		client:   mgr.GetClient(),
 		cache:    mgr.GetCache(),
@@ -72,10 +78,11 @@ func newReconciler(mgr manager.Manager, facts desired.Facts) (*Reconciler, error
 		recorder: mgr.GetEventRecorder(name),
 		facts:    facts,
 		optional: newOptional(mgr),
+		leases:   newLeases(leaseWatch(watcher)),
 
 		kubernetes: &kubernetes{server: server},
-		puzzled:    newPuzzled(untilPuzzled, askAgain),
-		unlisted:   newPuzzled(untilListed, 0),
+		puzzled:    newWaits(askAgain),
+		waits:      newWaits(0),
 	}, nil
 }
 
@@ -101,6 +108,10 @@ func (r *Reconciler) addTo(ctx context.Context, mgr manager.Manager) error {
 	if err != nil {
 		return fmt.Errorf("adding the controller: %w", err)
 	}
+	if err := main.Watch(source.Channel(r.leases.changed, handler.EnqueueRequestsFromMapFunc(toItself))); err != nil {
+		return fmt.Errorf("watching for changes of Leases: %w", err)
+	}
+	r.leases.begin(ctx)
 	return r.watchOptional(ctx, mgr, main)
 }
 

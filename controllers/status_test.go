@@ -47,6 +47,7 @@ func TestCrashingContainer(t *testing.T) {
 	}
 	want := v1alpha1.SidecarStatus{
 		Component: v1alpha1.ComponentController, Name: c.Name, Image: got.Image, Version: got.Version, Desired: 2, Ready: 1,
+		Lease: got.Lease, Leader: v1alpha1.ComponentController + "-" + nodesOf(d)[0],
 		State:   v1alpha1.SidecarDegraded,
 		Message: fmt.Sprintf("1 of 2 ready; pod %s on %s: CrashLoopBackOff (exit code 1)", pod.Name, pod.Spec.NodeName),
 		Worst: &v1alpha1.ContainerProblem{

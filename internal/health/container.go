@@ -100,7 +100,7 @@ func (f *finding) judgeRegistration(pod *corev1.Pod, v view) {
 		f.verdict = failed
 		f.problem.Reason = reasonNotRegistered
 		f.end(last)
-	case v.overdue[pod.UID]:
+	case v.overdue[string(pod.UID)]:
 		f.verdict = failed
 		f.problem.Reason = reasonNotRegistered
 		f.problem.LastMessage = Cut(v.unfound())

@@ -40,8 +40,8 @@ type Observed struct {
 	Leases map[string]Lease
 	// Ungranted says, by component, which of its rights are not granted.
 	Ungranted map[string]string
-	// Overdue are those of Unlisted that have been there for long.
-	Overdue map[types.UID]bool
+	// Overdue has the keys of those Waits that have lasted too long.
+	Overdue map[string]bool
 	// Hints are what is known of Puzzles.
 	Hints map[types.UID]Hint
 }

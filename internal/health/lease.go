@@ -6,10 +6,12 @@ package health
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
+	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
 // Lease is what is known of the Lease by which the containers of a row elect a leader.
@@ -17,37 +19,71 @@ type Lease struct {
 	// Holder is who renewed it last; empty where nobody ever did, or the last one gave it
 	// back.
 	Holder string
-	// Lapsed is true where nobody has held it for so long that somebody else would have
-	// taken it over.
-	Lapsed bool
+	// Expired is true where the holder has not renewed it for as long as it lasts.
+	Expired bool
 }
 
 // leaderOf is the live pod that holds a Lease; empty for none.
 func (v view) leaderOf(lease string) string {
-	if l := v.leases[lease]; !l.Lapsed && v.isMember(l.Holder) {
+	if l := v.leases[lease]; !l.Expired && v.isMember(l.Holder) {
 		return l.Holder
 	}
 	return ""
 }
 
 // judgeLease doubts a row whose containers are all ready and elect a leader.
-func (v view) judgeLease(s *v1alpha1.SidecarStatus) (state v1alpha1.SidecarState, cause string) {
-	lease, known := v.leases[s.Lease]
-	if s.Lease == "" || !known {
+func (v view) judgeLease(row desired.Row) (state v1alpha1.SidecarState, cause string) {
+	lease, known := v.leases[row.Lease]
+	if !known || v.leaderOf(row.Lease) != "" {
 		return v1alpha1.SidecarHealthy, ""
+	}
+	state = v1alpha1.SidecarStarting
+	if v.overdue[leaseKey(row.Lease)] {
+		state = v1alpha1.SidecarDown
 	}
 	switch {
-	case s.Leader != "":
-		return v1alpha1.SidecarHealthy, ""
-	case lease.Holder == "" && lease.Lapsed:
-		return v1alpha1.SidecarDown, fmt.Sprintf("none takes Lease %s, without which none of them works; may their account create and update it?", s.Lease)
+	case lease.Holder == "" && state == v1alpha1.SidecarStarting:
+		return state, fmt.Sprintf("none has taken Lease %s yet", row.Lease)
 	case lease.Holder == "":
-		return v1alpha1.SidecarStarting, fmt.Sprintf("none has taken Lease %s yet", s.Lease)
-	case lease.Lapsed:
-		return v1alpha1.SidecarDown, fmt.Sprintf("%s does not renew Lease %s any more, and no other takes it over; none of them works", lease.Holder, s.Lease)
+		return state, fmt.Sprintf("none takes Lease %s, without which none works; can they reach the driver, and may their account create and update the Lease?", row.Lease)
+	case !v.isMember(lease.Holder):
+		return state, fmt.Sprintf("Lease %s is held by %s, which is gone; until another one takes it over, none works", row.Lease, lease.Holder)
 	default:
-		return v1alpha1.SidecarStarting, fmt.Sprintf("Lease %s is still held by %s, which is gone; another one takes it over when it expires", s.Lease, lease.Holder)
+		return state, fmt.Sprintf("%s does not renew Lease %s any more; until another one takes it over, none works", lease.Holder, row.Lease)
 	}
+}
+
+// leaseKey is the key of a Wait for a leader.
+func leaseKey(lease string) string { return "lease/" + lease }
+
+const (
+	// untilElected is how long it may take until a first leader is elected, who has found
+	// the driver before.
+	untilElected = 30 * time.Second
+	// untilTakenOver is how long it may take until an expired Lease is taken over: others
+	// try every five seconds.
+	untilTakenOver = 8 * time.Second
+)
+
+// unled are the rows that have nobody who works, although their containers are ready.
+func unled(rows []desired.Row, views map[string]view) []Wait {
+	var waits []Wait
+	for _, row := range rows {
+		v := views[row.Component]
+		lease, known := v.leases[row.Lease]
+		if !known || v.leaderOf(row.Lease) != "" {
+			continue
+		}
+		if running, _ := inspect(row.Name, v); !v.known || running < v.desired {
+			continue
+		}
+		patience := untilTakenOver
+		if lease.Holder == "" {
+			patience = untilElected
+		}
+		waits = append(waits, Wait{Key: leaseKey(row.Lease), Patience: patience})
+	}
+	return waits
 }
 
 // isMember tells whether a holder is one of the live pods. The name of a holder is that of

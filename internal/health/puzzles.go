@@ -38,25 +38,6 @@ func Puzzles(components []desired.Component, o Observed) []types.UID {
 	return all[:min(len(all), maxPuzzles)]
 }
 
-// Unlisted are the pods that are ready, and of which kubelet does not seem to know that they
-// bring the driver: it takes a moment, and is for ever where they look for kubelet in a
-// wrong place.
-func Unlisted(driver string, components []desired.Component, o Observed) []types.UID {
-	var pods []types.UID
-	views, known := viewsOf(driver, components, nil, o)
-	for _, c := range components {
-		if !c.Registers {
-			continue
-		}
-		for _, p := range views[c.Name].live {
-			if podReady(&p) && known[nodeOf(&p)] == unlisted {
-				pods = append(pods, p.UID)
-			}
-		}
-	}
-	return pods
-}
-
 // uncreated tells whether a node has a pod and has created none of its containers.
 func uncreated(pod *corev1.Pod) bool {
 	if pod.Spec.NodeName == "" || pod.Status.Phase != corev1.PodPending {

@@ -40,7 +40,7 @@ func assessRow(row desired.Row, v view) assessment {
 		s.State = v1alpha1.SidecarStarting
 		cause = fmt.Sprintf("rolling out, %d of %d updated", v.updated, v.desired)
 	case s.State == v1alpha1.SidecarHealthy:
-		s.State, cause = v.judgeWork(row, &s)
+		s.State, cause = v.judgeWork(row)
 	case worst == nil:
 		cause = v.absence()
 	default:
@@ -56,12 +56,11 @@ func assessRow(row desired.Row, v view) assessment {
 
 // judgeWork doubts a row whose containers are all ready: they do no work without rights and
 // a leader. It returns what is the matter; nothing for a row that is healthy.
-func (v view) judgeWork(row desired.Row, s *v1alpha1.SidecarStatus) (v1alpha1.SidecarState, string) {
-	state, cause := v.judgeLease(s)
+func (v view) judgeWork(row desired.Row) (v1alpha1.SidecarState, string) {
 	if row.CallsAPI && v.ungranted != "" {
-		return v1alpha1.SidecarDegraded, "its account lacks rights: " + v.ungranted
+		return v1alpha1.SidecarDown, "its account lacks rights: " + v.ungranted
 	}
-	return state, cause
+	return v.judgeLease(row)
 }
 
 // fewNodes is how many nodes a driver can do without and still serve its

@@ -44,7 +44,7 @@ type view struct {
 	live, dead []corev1.Pod
 	registry   registry
 	hints      map[types.UID]Hint
-	overdue    map[types.UID]bool
+	overdue    map[string]bool
 	leases     map[string]Lease
 	// ungranted is what rights the pods lack; empty for none.
 	ungranted string

@@ -1,0 +1,45 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package health
+
+import (
+	"time"
+
+	"github.com/csi-operator/csi-operator/internal/desired"
+)
+
+// Wait is for something that others do within a moment, or never.
+type Wait struct {
+	// Key tells it from others.
+	Key string
+	// Patience is how long it may last until something must be wrong.
+	Patience time.Duration
+}
+
+// untilListed is how long kubelet may take to register a driver whose pod is ready.
+const untilListed = 10 * time.Second
+
+// Waits are all that last now. Assess is to know in Overdue which of them do for too long.
+func Waits(driver string, components []desired.Component, rows []desired.Row, o Observed) []Wait {
+	views, known := viewsOf(driver, components, rows, o)
+	var waits []Wait
+	for _, c := range components {
+		if c.Registers {
+			waits = append(waits, unlistedPods(views[c.Name], known)...)
+		}
+	}
+	return append(waits, unled(rows, views)...)
+}
+
+// unlistedPods are ready, and kubelet does not seem to know that they bring the driver: that
+// is for ever where they look for kubelet in a wrong place.
+func unlistedPods(v view, known registry) []Wait {
+	var waits []Wait
+	for i := range v.live {
+		if podReady(&v.live[i]) && known[nodeOf(&v.live[i])] == unlisted {
+			waits = append(waits, Wait{Key: string(v.live[i].UID), Patience: untilListed})
+		}
+	}
+	return waits
+}
