@@ -52,6 +52,7 @@ type Reconciler struct {
 	kubernetes *kubernetes
 	acquainted acquainted
 	leases     *leases
+	pace       *pace
 	puzzled    *waits // for pods and workloads of which only events tell
 	waits      *waits // for what others do within a moment
 }
@@ -114,9 +115,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, d *v1alpha1.CSIDriverDeploym
 	if r.ledger.excuses(d, outdated(err)) {
 		return afterWritingAtOnce(ctx, err), nil
 	}
-	if reportErr := r.report(ctx, before, d); err == nil {
+	wait, reportErr := r.report(ctx, before, d)
+	if err == nil {
 		err = reportErr
 	}
+	result.RequeueAfter = sooner(result.RequeueAfter, wait)
 	if outdated(err) {
 		return afterWritingAtOnce(ctx, err), nil
 	}

@@ -133,6 +133,7 @@ func (r *Reconciler) toRivals(ctx context.Context, o client.Object) []reconcile.
 	}
 	r.admitted.forget(gone.UID)
 	r.ledger.forget(gone.UID)
+	r.pace.forget(gone.UID)
 	r.leases.forget(gone.Name)
 	r.puzzled.forget(gone.Name)
 	r.waits.forget(gone.Name)

@@ -81,6 +81,7 @@ func newReconciler(mgr manager.Manager, facts desired.Facts) (*Reconciler, error
 		leases:   newLeases(leaseWatch(watcher)),
 
 		kubernetes: &kubernetes{server: server},
+		pace:       newPace(),
 		puzzled:    newWaits(askAgain),
 		waits:      newWaits(0),
 	}, nil

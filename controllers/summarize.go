@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -24,20 +25,25 @@ import (
 //
 // The write is an update that the API server refuses if the object is no longer
 // the one that was looked at: a verdict on an old spec never covers a newer one.
-func (r *Reconciler) report(ctx context.Context, before *v1alpha1.CSIDriverDeploymentStatus, d *v1alpha1.CSIDriverDeployment) error {
+// It returns when to come back where the write has to wait for that; 0 for never.
+func (r *Reconciler) report(ctx context.Context, before *v1alpha1.CSIDriverDeploymentStatus, d *v1alpha1.CSIDriverDeployment) (time.Duration, error) {
 	if !controllerutil.ContainsFinalizer(d, v1alpha1.Finalizer) && (managed(d) || !d.DeletionTimestamp.IsZero()) {
-		return nil // it is gone, or not yet ours
+		return 0, nil // it is gone, or not yet ours
 	}
 	summarize(d)
 	if equality.Semantic.DeepEqual(before, &d.Status) {
-		return nil
+		return 0, nil
+	}
+	if wait := r.pace.wait(before, d); wait > 0 {
+		return wait, nil
 	}
 	if err := r.client.Status().Update(ctx, d); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("writing the status: %w", err)
+		return 0, fmt.Errorf("writing the status: %w", err)
 	}
+	r.pace.wrote(d.UID)
 	r.ledger.tell(d)
 	r.announce(before, d)
-	return nil
+	return 0, nil
 }
 
 // summarize computes Ready from the other conditions.
