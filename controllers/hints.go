@@ -79,7 +79,16 @@ func hintIn(events []corev1.Event) (health.Hint, bool) {
 		recent = precise
 	}
 	chosen := slices.MinFunc(recent, func(a, b corev1.Event) int { return cmp.Compare(a.Message, b.Message) })
-	return health.Hint{Reason: chosen.Reason, Message: chosen.Message}, true
+	return health.Hint{Reason: chosen.Reason, Message: chosen.Message, Container: containerOf(chosen)}, true
+}
+
+// containerOf is which container of a pod an event is about; empty for none.
+func containerOf(e corev1.Event) string {
+	name, found := strings.CutPrefix(e.InvolvedObject.FieldPath, "spec.containers{")
+	if !found {
+		return ""
+	}
+	return strings.TrimSuffix(name, "}")
 }
 
 // isVague is true for what kubelet tells beside the cause.

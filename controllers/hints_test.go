@@ -57,6 +57,18 @@ func TestHints(t *testing.T) {
 	}
 }
 
+// TestHintsNameContainers where they are about one.
+func TestHintsNameContainers(t *testing.T) {
+	for path, want := range map[string]string{"spec.containers{driver}": "driver", "": "", "spec.initContainers{first}": ""} {
+		hint, _ := hintIn([]corev1.Event{{
+			Type: corev1.EventTypeWarning, Reason: "Unhealthy", InvolvedObject: corev1.ObjectReference{FieldPath: path},
+		}})
+		if hint.Container != want {
+			t.Errorf("%q is about %q, want %q", path, hint.Container, want)
+		}
+	}
+}
+
 // TestWhatOnlyEventsTell: a volume that cannot be mounted, and pods that cannot be created.
 func TestWhatOnlyEventsTell(t *testing.T) {
 	t.Parallel()

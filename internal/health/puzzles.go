@@ -4,6 +4,8 @@
 package health
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -16,10 +18,13 @@ const maxPuzzles = 4
 // Hint is what Kubernetes tells of an object by an event only.
 type Hint struct {
 	Reason, Message string
+	// Container is which one of a pod it is about; empty for the pod as a whole.
+	Container string
 }
 
 // Puzzles are the objects of which only events tell what is wrong, workloads first: those
-// that lack pods without a word, and pods whose containers are not created.
+// that lack pods without a word, and pods whose containers are not created or do not become
+// ready.
 func Puzzles(components []desired.Component, o Observed) []types.UID {
 	var workloads, pods []types.UID
 	views, _ := viewsOf("", components, nil, Observed{Controller: o.Controller, StatefulSet: o.StatefulSet, Nodes: o.Nodes, Pods: o.Pods})
@@ -29,7 +34,7 @@ func Puzzles(components []desired.Component, o Observed) []types.UID {
 			workloads = append(workloads, v.uid)
 		}
 		for i := range v.live {
-			if uncreated(&v.live[i]) {
+			if uncreated(&v.live[i]) || unready(&v.live[i]) {
 				pods = append(pods, v.live[i].UID)
 			}
 		}
@@ -49,6 +54,13 @@ func uncreated(pod *corev1.Pod) bool {
 		}
 	}
 	return true
+}
+
+// unready tells whether a container of a pod runs and has not become ready yet.
+func unready(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
+		return s.State.Running != nil && !s.Ready
+	})
 }
 
 // awaitsCreation is true for the reasons of a container that was not created yet, whatever

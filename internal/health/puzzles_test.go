@@ -64,6 +64,12 @@ func TestPuzzles(t *testing.T) {
 			pod("a", node, "n", identified("a"), pending, with(waitingFor("ImagePullBackOff"))),
 		}}, nil},
 		"PodRuns":      {Observed{Nodes: pool1(nodeSet(1)), Pods: []corev1.Pod{pod("a", node, "n", identified("a"))}}, nil},
+		"PodDoesNotGetReady": {Observed{Nodes: pool1(nodeSet(1)), Pods: []corev1.Pod{
+			pod("a", node, "n", identified("a"), with(well("d")), with(corev1.ContainerStatus{Name: "c", State: running()})),
+		}}, []types.UID{"a"}},
+		"PodEnded": {Observed{Nodes: pool1(nodeSet(1)), Pods: []corev1.Pod{
+			pod("a", node, "n", identified("a"), with(corev1.ContainerStatus{Name: "c", State: ended(1, "Error", "")})),
+		}}, nil},
 		"PodOfNoNode":  {Observed{Nodes: pool1(nodeSet(1)), Pods: []corev1.Pod{pod("a", node, "", identified("a"), pending)}}, nil},
 		"PodGoes":      {Observed{Nodes: pool1(nodeSet(0)), Pods: []corev1.Pod{pod("a", node, "n", identified("a"), pending, deleted)}}, nil},
 		"OneContainer": {Observed{Nodes: pool1(nodeSet(1)), Pods: []corev1.Pod{pod("a", node, "n", identified("a"), pending, with(waitingFor("PodInitializing")), with(well("d")))}}, nil},
@@ -91,7 +97,10 @@ func TestHintsAreTold(t *testing.T) {
 	const name = v1alpha1.DriverContainer
 	row := desired.Row{Component: v1alpha1.DefaultNodePool, Name: name}
 	hints := map[types.UID]Hint{
-		"a": {"FailedMount", `secret "x" not found`}, "set": {"FailedCreate", "pods are forbidden: quota"},
+		"a":   {Reason: "FailedMount", Message: `secret "x" not found`},
+		"b":   {Reason: "Unhealthy", Message: "Startup probe failed: 500", Container: name},
+		"c":   {Reason: "Unhealthy", Message: "Startup probe failed: 500", Container: "other"},
+		"set": {Reason: "FailedCreate", Message: "pods are forbidden: quota"},
 	}
 	v := view{kind: "DaemonSet", name: "set", uid: "set", known: true, desired: 1, updated: 1, settled: true, hints: hints}
 	missing := assessRow(row, v).SidecarStatus
@@ -108,5 +117,15 @@ func TestHintsAreTold(t *testing.T) {
 	v.live = []corev1.Pod{pod("p", v1alpha1.DefaultNodePool, "n", identified("a"), with(corev1.ContainerStatus{Name: name, State: running()}))}
 	if started := assessRow(row, v).SidecarStatus; started.State != v1alpha1.SidecarStarting || started.Worst.Reason != "" {
 		t.Errorf("with a pod that runs: %+v", started)
+	}
+	for uid, want := range map[types.UID]string{"b": "0 of 1 ready; pod p on n: Unhealthy: Startup probe failed: 500", "c": "0 of 1 ready; pod p on n is not ready yet"} {
+		v.live[0].UID = uid
+		if unready := assessRow(row, v).SidecarStatus; unready.State != v1alpha1.SidecarStarting || unready.Message != want {
+			t.Errorf("with a pod that does not become ready: %+v, want %q", unready, want)
+		}
+	}
+	v.live = []corev1.Pod{pod("p", v1alpha1.DefaultNodePool, "n", identified("b"), with(well(name)))}
+	if fine := assessRow(row, v).SidecarStatus; fine.State != v1alpha1.SidecarHealthy {
+		t.Errorf("with a pod that is ready: %+v", fine)
 	}
 }

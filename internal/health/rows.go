@@ -103,6 +103,7 @@ func inspect(container string, v view) (running int32, worst *finding) {
 func (v view) judge(pod *corev1.Pod, container string) finding {
 	f := judge(pod, container)
 	f.judgeUncreated(pod, v.hints)
+	f.judgeUnready(pod, container, v.hints)
 	if container == sidecar.RegistrarContainer {
 		f.judgeRegistration(pod, v)
 	}

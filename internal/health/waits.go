@@ -17,8 +17,9 @@ type Wait struct {
 	Patience time.Duration
 }
 
-// untilListed is how long kubelet may take to register a driver whose pod is ready.
-const untilListed = 10 * time.Second
+// untilListed is how long it may take until kubelet has registered a driver whose pod is
+// ready: the registrar looks for the driver first.
+const untilListed = 20 * time.Second
 
 // Waits are all that last now. Assess is to know in Overdue which of them do for too long.
 func Waits(driver string, components []desired.Component, rows []desired.Row, o Observed) []Wait {
