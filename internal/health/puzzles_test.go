@@ -63,7 +63,7 @@ func TestPuzzles(t *testing.T) {
 		"PodTellsItself": {Observed{Nodes: pool1(nodeSet(1)), Pods: []corev1.Pod{
 			pod("a", node, "n", identified("a"), pending, with(waitingFor("ImagePullBackOff"))),
 		}}, nil},
-		"PodRuns":      {Observed{Nodes: pool1(nodeSet(1)), Pods: []corev1.Pod{pod("a", node, "n", identified("a"))}}, nil},
+		"PodRuns": {Observed{Nodes: pool1(nodeSet(1)), Pods: []corev1.Pod{pod("a", node, "n", identified("a"))}}, nil},
 		"PodDoesNotGetReady": {Observed{Nodes: pool1(nodeSet(1)), Pods: []corev1.Pod{
 			pod("a", node, "n", identified("a"), with(well("d")), with(corev1.ContainerStatus{Name: "c", State: running()})),
 		}}, []types.UID{"a"}},

@@ -37,8 +37,7 @@ func assessRow(row desired.Row, v view) assessment {
 	var cause string
 	switch {
 	case s.State == v1alpha1.SidecarHealthy && !v.settled:
-		s.State = v1alpha1.SidecarStarting
-		cause = fmt.Sprintf("rolling out, %d of %d updated", v.updated, v.desired)
+		cause = v.judgeRollout(&s, worst)
 	case s.State == v1alpha1.SidecarHealthy:
 		s.State, cause = v.judgeWork(row)
 	case worst == nil:
@@ -52,6 +51,23 @@ func assessRow(row desired.Row, v view) assessment {
 	}
 	s.Message = Cut(fmt.Sprintf("%d of %d ready; %s", s.Ready, s.Desired, cause))
 	return assessment{s, v.spares(s.Desired-s.Ready, worst)}
+}
+
+// judgeRollout tells how far a rollout is that leaves enough containers ready, and what is
+// in its way: a new pod that fails, or cannot be made.
+func (v view) judgeRollout(s *v1alpha1.SidecarStatus, worst *finding) string {
+	progress := fmt.Sprintf("rolling out, %d of %d updated", v.updated, v.desired)
+	s.State = v1alpha1.SidecarDegraded
+	switch {
+	case worst != nil && worst.verdict == failed:
+		s.Worst = &worst.problem
+		return progress + "; " + describe(worst.problem)
+	case v.obstacle() != "":
+		return progress + "; " + v.obstacle()
+	default:
+		s.State = v1alpha1.SidecarStarting
+		return progress
+	}
 }
 
 // judgeWork doubts a row whose containers are all ready: they do no work without rights and

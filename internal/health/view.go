@@ -142,13 +142,19 @@ func (v view) absence() string {
 	switch {
 	case !v.known:
 		return "the " + v.kind + " has not started yet"
-	case v.trouble != "":
-		return withoutPodName(v.trouble)
-	case v.hints[v.uid].Message != "":
-		return withoutPodName(v.hints[v.uid].Message)
+	case v.obstacle() != "":
+		return v.obstacle()
 	default:
 		return fmt.Sprintf("%s %q has no more pods yet", v.kind, v.name)
 	}
+}
+
+// obstacle is why pods cannot be made; empty where nothing is known.
+func (v view) obstacle() string {
+	if v.trouble != "" {
+		return withoutPodName(v.trouble)
+	}
+	return withoutPodName(v.hints[v.uid].Message)
 }
 
 func workloadStatus(v view) v1alpha1.WorkloadStatus {

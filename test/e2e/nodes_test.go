@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -118,22 +120,49 @@ func note(holders map[string]map[string]bool, e watch.Event) string {
 // containers of the local cluster are processes of this machine.
 func kill(t *testing.T, pod *corev1.Pod, container string) {
 	t.Helper()
+	signal(t, processOf(t, pod, container), syscall.SIGKILL)
+}
+
+// halt stops a container's first process where it is, as a machine without a processor to
+// spare would.
+func halt(t *testing.T, pod *corev1.Pod, container string) *os.Process {
+	t.Helper()
+	process := processOf(t, pod, container)
+	signal(t, process, syscall.SIGSTOP)
+	return process
+}
+
+// resume has a halted process go on, unless kubelet has ended it meanwhile.
+func resume(t *testing.T, process *os.Process) {
+	t.Helper()
+	if err := process.Signal(syscall.SIGCONT); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Fatalf("resuming process %d: %v", process.Pid, err)
+	}
+}
+
+func signal(t *testing.T, process *os.Process, s os.Signal) {
+	t.Helper()
+	if err := process.Signal(s); err != nil {
+		t.Fatalf("sending %s to process %d: %v", s, process.Pid, err)
+	}
+}
+
+// processOf is a container's first process.
+func processOf(t *testing.T, pod *corev1.Pod, container string) *os.Process {
+	t.Helper()
 	if shared.nodes == "" {
-		t.Skip("killing a container needs the local cluster, whose containers are processes of this machine")
+		t.Skip("a container's process is one of this machine on the local cluster only")
 	}
 	i := slices.IndexFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.Name == container })
 	if i < 0 {
 		t.Fatalf("pod %s has no container %s", pod.Name, container)
 	}
 	_, id, _ := strings.Cut(pod.Status.ContainerStatuses[i].ContainerID, "://")
-	pid := pidOf(t, id)
-	process, err := os.FindProcess(pid)
+	process, err := os.FindProcess(pidOf(t, id))
 	if err != nil {
-		t.Fatalf("finding process %d of %s: %v", pid, container, err)
+		t.Fatalf("finding the process of %s: %v", container, err)
 	}
-	if err := process.Kill(); err != nil {
-		t.Fatalf("killing process %d of %s: %v", pid, container, err)
-	}
+	return process
 }
 
 // pidOf finds the oldest process in the cgroup of a container.
