@@ -13,8 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-
-	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
 // acquainted tells whether this replica has looked at the cluster since it began to work.
@@ -36,7 +34,7 @@ func (r *Reconciler) acquaint(ctx context.Context) error {
 	if _, err := r.kubernetes.look(); err != nil {
 		return err
 	}
-	for _, kind := range desired.OptionalKinds() {
+	for _, kind := range optionalKinds() {
 		if err := r.lookAgain(ctx, kind); err != nil {
 			return err
 		}

@@ -63,6 +63,9 @@ func stripDefault(obj any) (any, error) {
 	if u, ok := obj.(*unstructured.Unstructured); ok && desired.IsClass(u.GetKind()) {
 		return stripOwned(u), nil
 	}
+	if u, ok := obj.(*unstructured.Unstructured); ok && u.GroupVersionKind().Group == snapshotKind.Group {
+		return stripSnapshot(u), nil
+	}
 	if m, ok := obj.(*metav1.PartialObjectMetadata); ok {
 		return stripMeta(m)
 	}

@@ -48,14 +48,17 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 	}
 	keepDiscovery(d, set.Discovery, said)
 	markCapabilities(d, set, said)
-	markClasses(d, set)
+	idle, err := r.checkClasses(ctx, d, set, done)
+	if err != nil {
+		return reconcile.Result{}, errors.Join(applyErr, err)
+	}
 	more, err := r.assess(ctx, d, parts{set.Components, set.Rows, done.ungranted})
 	if err != nil {
 		return reconcile.Result{}, errors.Join(applyErr, err)
 	}
 	result, err := afterApply(applyErr)
 	if err == nil {
-		result.RequeueAfter = sooner(sooner(result.RequeueAfter, done.again), more)
+		result.RequeueAfter = sooner(sooner(sooner(result.RequeueAfter, done.again), more), idle)
 	}
 	return result, err
 }
@@ -66,6 +69,8 @@ type executed struct {
 	again time.Duration
 	// ungranted says, by component, what rights it lacks.
 	ungranted map[string]string
+	// missing are StorageClasses that were to be there.
+	missing []string
 }
 
 // execute plans, does what is planned if it may, and tells of it in the status.
@@ -80,7 +85,7 @@ func (r *Reconciler) execute(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 	if !managed(d) {
 		markChangeBlocked(d, nil)
 		markPlanned(d, len(set.Objects), p.Plan, err)
-		return executed{p.again, ungranted(p.Plan, apply.Report{})}, r.list(d, set, p, apply.Report{})
+		return executedBy(p, apply.Report{}), r.list(d, set, p, apply.Report{})
 	}
 	markChangeBlocked(d, p.Plan)
 	var report apply.Report
@@ -96,7 +101,11 @@ func (r *Reconciler) execute(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 	if len(report.Applied) > 0 {
 		p.again = sooner(p.again, settle)
 	}
-	return executed{p.again, ungranted(p.Plan, report)}, errors.Join(err, r.list(d, set, p, report))
+	return executedBy(p, report), errors.Join(err, r.list(d, set, p, report))
+}
+
+func executedBy(p planned, report apply.Report) executed {
+	return executed{p.again, ungranted(p.Plan, report), missingClasses(p.Plan, report)}
 }
 
 // managed tells whether the operator may write anything of a driver.

@@ -13,8 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-
-	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
 // lookForUpgrade is how often the release of Kubernetes is read: no watch tells of it.
@@ -82,7 +80,7 @@ func (r *Reconciler) followUpgrade(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, kind := range desired.OptionalKinds() {
+	for _, kind := range optionalKinds() {
 		if crdOf(kind) != "" {
 			continue
 		}

@@ -70,6 +70,13 @@ func (o *optional) served() desired.Served {
 	return desired.ServedOf(func(k schema.GroupVersionKind) bool { return o.watched[k] })
 }
 
+// has tells whether the cluster has a kind.
+func (o *optional) has(kind schema.GroupVersionKind) bool {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.watched[kind]
+}
+
 // look begins to watch a kind if the cluster has it, and tells whether that is news. One
 // that cannot be listed is not watched: every read of it would wait for ever.
 func (o *optional) look(ctx context.Context, kind schema.GroupVersionKind) (news bool, err error) {
@@ -122,12 +129,15 @@ var crdKind = schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v
 func (r *Reconciler) watchOptional(ctx context.Context, mgr manager.Manager, main controller.Controller) error {
 	r.optional.watch = func(kind schema.GroupVersionKind) error {
 		mapped := handler.TypedEnqueueRequestsFromMapFunc(r.toClaimants(wantsClass))
+		if !desired.IsClass(kind.Kind) {
+			mapped = handler.TypedEnqueueRequestsFromMapFunc(r.toSnapshotting)
+		}
 		return main.Watch(source.Kind[client.Object](mgr.GetCache(), bare(kind), mapped, r.noticed()))
 	}
 	if err := main.Watch(source.Channel(r.optional.changed, handler.EnqueueRequestsFromMapFunc(toItself))); err != nil {
 		return fmt.Errorf("watching for optional kinds: %w", err)
 	}
-	for _, kind := range desired.OptionalKinds() {
+	for _, kind := range optionalKinds() {
 		if _, err := r.optional.look(ctx, kind); err != nil {
 			log.Log.Error(err, "An optional kind is not used", "kind", kind.String())
 		}
@@ -155,7 +165,7 @@ func crdOf(kind schema.GroupVersionKind) string {
 
 // optionalKindsOf are the optional kinds of a CustomResourceDefinition.
 func optionalKindsOf(crd string) []schema.GroupVersionKind {
-	return slices.DeleteFunc(desired.OptionalKinds(), func(k schema.GroupVersionKind) bool {
+	return slices.DeleteFunc(optionalKinds(), func(k schema.GroupVersionKind) bool {
 		return crdOf(k) != crd
 	})
 }
@@ -205,8 +215,7 @@ const (
 
 // serves tells whether the kinds of a CustomResourceDefinition are watched.
 func (r *Reconciler) serves(crd string) bool {
-	kinds := r.optional.kinds()
-	return !slices.ContainsFunc(optionalKindsOf(crd), func(k schema.GroupVersionKind) bool { return !slices.Contains(kinds, k) })
+	return !slices.ContainsFunc(optionalKindsOf(crd), func(k schema.GroupVersionKind) bool { return !r.optional.has(k) })
 }
 
 // wakeAll has every driver reconciled.

@@ -91,6 +91,7 @@ func TestLateKinds(t *testing.T) {
 	await(t, "the class comes back", func() error { return cluster.Get(t.Context(), client.ObjectKeyFromObject(class), class) })
 
 	editClasses(t, d)
+	snapshotsWait(t, d)
 
 	uninstall(t, crds)
 	awaitCondition(t, d, v1alpha1.ConditionClassesInSync, metav1.ConditionFalse, v1alpha1.ReasonKindMissing)

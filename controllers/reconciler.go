@@ -55,6 +55,8 @@ type Reconciler struct {
 	pace       *pace
 	puzzled    *waits // for pods and workloads of which only events tell
 	waits      *waits // for what others do within a moment
+	snapshots  *waits // that somebody begins with
+	classes    *waits // that are to be there
 }
 
 // The operator's own rights.

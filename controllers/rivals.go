@@ -135,8 +135,9 @@ func (r *Reconciler) toRivals(ctx context.Context, o client.Object) []reconcile.
 	r.ledger.forget(gone.UID)
 	r.pace.forget(gone.UID)
 	r.leases.forget(gone.Name)
-	r.puzzled.forget(gone.Name)
-	r.waits.forget(gone.Name)
+	for _, w := range []*waits{r.puzzled, r.waits, r.snapshots, r.classes} {
+		w.forget(gone.Name)
+	}
 	return r.toDrivers(ctx, func(d *v1alpha1.CSIDriverDeployment) bool {
 		return r.shareLeases(d, gone) || len(gone.Status.HostPorts) > 0 && meta.IsStatusConditionFalse(d.Status.Conditions, v1alpha1.ConditionSpecValid)
 	})

@@ -84,6 +84,8 @@ func newReconciler(mgr manager.Manager, facts desired.Facts) (*Reconciler, error
 		pace:       newPace(),
 		puzzled:    newWaits(askAgain),
 		waits:      newWaits(0),
+		snapshots:  newWaits(0),
+		classes:    newWaits(askAgain),
 	}, nil
 }
 

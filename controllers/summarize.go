@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,15 +128,31 @@ func markSpecValid(d *v1alpha1.CSIDriverDeployment, warnings []string, err error
 	mark(d, c)
 }
 
-// markClasses tells which classes have no effect yet, and why.
-func markClasses(d *v1alpha1.CSIDriverDeployment, set desired.Set) {
+// checkClasses tells which classes have no effect, and why. It returns when there may be
+// more to tell; 0 for never.
+func (r *Reconciler) checkClasses(ctx context.Context, d *v1alpha1.CSIDriverDeployment, set desired.Set, done executed) (time.Duration, error) {
+	missing, again := r.classesMissing(ctx, d, append(unmadeClasses(d, set), done.missing...))
+	waiting, more, err := r.snapshotsWaiting(ctx, d, set.Rows)
+	markClasses(d, set.Unserved, missing, waiting)
+	return sooner(again, more), err
+}
+
+// markClasses tells what is in the way of classes, the first reason first.
+func markClasses(d *v1alpha1.CSIDriverDeployment, unserved, missing, waiting []string) {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionClassesInSync, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonServed,
 		Message: "the cluster has every kind of class that the spec asks for",
 	}
-	if len(set.Unserved) > 0 {
-		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonKindMissing
-		c.Message = strings.Join(set.Unserved, "; ")
+	for _, obstacle := range []struct {
+		reason string
+		texts  []string
+	}{{v1alpha1.ReasonWaiting, waiting}, {v1alpha1.ReasonClassMissing, missing}, {v1alpha1.ReasonKindMissing, unserved}} {
+		if len(obstacle.texts) > 0 {
+			c.Status, c.Reason = metav1.ConditionFalse, obstacle.reason
+		}
+	}
+	if texts := slices.Concat(unserved, missing, waiting); len(texts) > 0 {
+		c.Message = strings.Join(texts, "; ")
 	}
 	mark(d, c)
 }

@@ -24,7 +24,7 @@ const (
 	// chosen by that.
 	ConditionCapabilitiesMatch = "CapabilitiesMatch"
 	// ConditionClassesInSync: the cluster has the kinds of all classes that the spec asks
-	// for.
+	// for, and the StorageClasses, and no snapshot waits for somebody to take it.
 	ConditionClassesInSync = "ClassesInSync"
 	// ConditionChangeBlocked stands only while a change waits for somebody else: an
 	// object that must be gone before it comes anew, or volumes that still need what
@@ -74,6 +74,9 @@ const (
 
 	// ReasonNotWanted: the driver has no such part, and needs none.
 	ReasonNotWanted = "NotWanted"
+	// ReasonNothingDeployed: the spec could never be rendered, so nobody knows which parts
+	// the driver has. The status of the condition is Unknown.
+	ReasonNothingDeployed = "NothingDeployed"
 
 	ReasonAvailable   = "Available"
 	ReasonUnavailable = "Unavailable"
@@ -99,6 +102,11 @@ const (
 	// ReasonKindMissing: the CustomResourceDefinition of a class is not there; the class
 	// is made when it is.
 	ReasonKindMissing = "KindMissing"
+	// ReasonClassMissing: a StorageClass of the spec is not there; the message names claims
+	// that wait for it.
+	ReasonClassMissing = "ClassMissing"
+	// ReasonWaiting: snapshots of the driver wait, and nobody takes them.
+	ReasonWaiting = "Waiting"
 
 	// ReasonVolumesExist: PersistentVolumes or VolumeAttachments of the driver exist.
 	ReasonVolumesExist = "VolumesExist"

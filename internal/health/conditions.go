@@ -14,6 +14,9 @@ import (
 
 func controllerAvailable(views map[string]view, s v1alpha1.WorkloadStatus, rows []v1alpha1.SidecarStatus) metav1.Condition {
 	v, wanted := views[v1alpha1.ComponentController]
+	if len(views) == 0 {
+		return nothingDeployed(v1alpha1.ConditionControllerAvailable)
+	}
 	if !wanted {
 		return condition(v1alpha1.ConditionControllerAvailable, true, v1alpha1.ReasonNotWanted, "the driver has no controller")
 	}
@@ -29,7 +32,10 @@ func controllerAvailable(views map[string]view, s v1alpha1.WorkloadStatus, rows 
 }
 
 // nodesRegistered is False as soon as one pool is out of order, and tells of that one.
-func nodesRegistered(pools []pool, all v1alpha1.NodesStatus) metav1.Condition {
+func nodesRegistered(views map[string]view, pools []pool, all v1alpha1.NodesStatus) metav1.Condition {
+	if len(views) == 0 {
+		return nothingDeployed(v1alpha1.ConditionNodesRegistered)
+	}
 	if len(pools) == 0 {
 		return condition(v1alpha1.ConditionNodesRegistered, true, v1alpha1.ReasonNotWanted, "the driver runs on no node")
 	}
@@ -50,6 +56,12 @@ func nodesRegistered(pools []pool, all v1alpha1.NodesStatus) metav1.Condition {
 		told.Message += "; CSINodes list it where none of its pods is: " + strings.Join(all.Stale, ", ")
 	}
 	return told
+}
+
+// nothingDeployed is for a driver of which nothing is known: its spec cannot be rendered, and
+// it never could.
+func nothingDeployed(kind string) metav1.Condition {
+	return metav1.Condition{Type: kind, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonNothingDeployed, Message: "nothing is deployed yet"}
 }
 
 func registeredOf(registered, desired int32) string {

@@ -91,7 +91,7 @@ func Assess(driver string, components []desired.Component, rows []desired.Row, o
 	r.Nodes.Stale = stale(components, pools, o, known)
 	r.Conditions = []metav1.Condition{
 		controllerAvailable(views, r.Controller, r.Sidecars),
-		nodesRegistered(pools, r.Nodes),
+		nodesRegistered(views, pools, r.Nodes),
 		sidecarsHealthy(others, spared),
 	}
 	return r

@@ -124,6 +124,11 @@ func TestHintsAreTold(t *testing.T) {
 			t.Errorf("with a pod that does not become ready: %+v, want %q", unready, want)
 		}
 	}
+	hints["b"] = Hint{Reason: "Unhealthy", Message: "Liveness probe failed: 500", Container: name}
+	v.live[0].UID = "b"
+	if killed := assessRow(row, v).SidecarStatus; killed.State != v1alpha1.SidecarDown {
+		t.Errorf("with a pod that kubelet has restarted: %+v", killed)
+	}
 	v.live = []corev1.Pod{pod("p", v1alpha1.DefaultNodePool, "n", identified("b"), with(well(name)))}
 	if fine := assessRow(row, v).SidecarStatus; fine.State != v1alpha1.SidecarHealthy {
 		t.Errorf("with a pod that is ready: %+v", fine)

@@ -14,9 +14,9 @@ import (
 	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
-// TestRollout: the old pods are enough to serve, and what keeps new ones from taking their
+// TestRolloutThatDoesNotEnd: the old pods are enough to serve, and what keeps new ones from taking their
 // place is told all the same.
-func TestRollout(t *testing.T) {
+func TestRolloutThatDoesNotEnd(t *testing.T) {
 	const c = v1alpha1.ComponentController
 	rolling := func(edits ...func(*appsv1.Deployment)) *appsv1.Deployment {
 		d := deployment(1, 1)

@@ -34,7 +34,8 @@ func CutAt(bytes int, s string) string {
 // withoutPodName drops, of why a pod may not be created, what is another name at every
 // attempt.
 func withoutPodName(message string) string {
-	pod, cause, forbidden := strings.Cut(strings.TrimPrefix(message, "Error creating: "), `" is forbidden: `)
+	text := strings.TrimPrefix(strings.TrimPrefix(message, "(combined from similar events): "), "Error creating: ")
+	pod, cause, forbidden := strings.Cut(text, `" is forbidden: `)
 	if !forbidden || !strings.HasPrefix(pod, `pods "`) {
 		return message
 	}

@@ -9,12 +9,15 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
+// SnapshotterContainer is the name of the snapshotter's container.
+const SnapshotterContainer = "csi-snapshotter"
+
 // snapshotter makes snapshots and deletes them, also of groups of volumes. It works with
 // the snapshot-controller of the cluster, which the operator does not install.
 func snapshotter() Sidecar {
 	return Sidecar{
 		Role:       Snapshotter,
-		Name:       "csi-snapshotter",
+		Name:       SnapshotterContainer,
 		Repository: registry + "csi-snapshotter",
 		versions:   pins{34: "v8.3.0", 35: "v8.4.0", 36: "v8.5.0", 37: "v8.6.0"},
 		Placements: []Placement{Controller, Node},

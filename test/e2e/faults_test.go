@@ -32,8 +32,8 @@ const (
 	// atOnce: kubelet notices the end of a container, or a volume that cannot be mounted,
 	// within a second, and the API server refuses a pod when it is created.
 	atOnce = time.Second
-	// byPull: containerd fails to look up a registry that it cannot reach.
-	byPull = 20 * time.Second
+	// byPull: containerd is refused at once by a registry that is not there.
+	byPull = 5 * time.Second
 	// byLiveness: the driver's livenessProbe fails five times, ten seconds apart, by a probe
 	// that takes three, and the container has thirty to end.
 	byLiveness = (5*10 + 3 + 30) * time.Second
@@ -146,8 +146,8 @@ func controllerFaults(t *testing.T) {
 		await(t, "the driver is well again", ready(d))
 	}
 
-	changed(t, d, func() { d.Spec.Controller.Driver.Image = "registry.invalid/driver:v9.9.9" })
-	tellsWithin(t, "wrong-image", byPull, d, rowSays(d, controller, "driver", "ImagePull", "registry.invalid/driver:v9.9.9"))
+	changed(t, d, func() { d.Spec.Controller.Driver.Image = "127.0.0.1:1/driver:v9.9.9" })
+	tellsWithin(t, "wrong-image", byPull, d, rowSays(d, controller, "driver", "ImagePull", "127.0.0.1:1/driver:v9.9.9"))
 	heal(func() { d.Spec.Controller.Driver.Image = "" })
 
 	mounts := func(volume string) *runtime.RawExtension {
@@ -230,11 +230,11 @@ func lacksRights(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
 // nodeFaults are those of a driver and its kubelets.
 func nodeFaults(t *testing.T) {
 	const pool, registrar = v1alpha1.DefaultNodePool, "node-driver-registrar"
-	d := faultyDriver(t, "nodes.faults.example.com")
+	d := faultyDriver(t, "nodes.faults.io")
 	d.Spec.Controller.Disabled = true
 	d.Spec.Controller.Driver.Args = nil
 	d.Spec.Capabilities = []string{}
-	wrong := dataOf(d.Name) + "/kubelet"
+	wrong := dataOf(d.Name) + "/k"
 	for _, folder := range []string{"pods", "plugins", "plugins_registry"} {
 		if err := os.MkdirAll(filepath.Join(wrong, folder), 0o700); err != nil {
 			t.Fatal(err)
@@ -297,7 +297,7 @@ func processFaults(t *testing.T) {
 	await(t, "the provisioner leads again", ready(d))
 
 	behaves(t, d, "hang")
-	tellsWithin(t, "driver-hangs", byLiveness, d, rowSays(d, controller, "driver", "driver"))
+	tellsWithin(t, "driver-hangs", byLiveness, d, rowSays(d, controller, "driver", "Liveness probe failed"))
 	behaves(t, d, "normal")
 	await(t, "the driver answers again", ready(d))
 

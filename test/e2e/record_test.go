@@ -40,9 +40,10 @@ func tellsWithin(t *testing.T, name string, bound time.Duration, d *v1alpha1.CSI
 	started := time.Now()
 	last := errors.New("the status was never read")
 	err := wait.PollUntilContextTimeout(t.Context(), 200*time.Millisecond, bound+10*time.Second, true, func(ctx context.Context) (bool, error) {
-		if last = refetch(ctx, d); last == nil {
-			last = check()
+		if err := refetch(ctx, d); err != nil {
+			return false, client.IgnoreNotFound(err)
 		}
+		last = check()
 		return last == nil, nil
 	})
 	if err != nil {
