@@ -149,5 +149,5 @@ func condition(kind string, holds bool, reason, message string) metav1.Condition
 	if holds {
 		status = metav1.ConditionTrue
 	}
-	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: Cut(message)}
+	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}
 }

@@ -138,6 +138,7 @@ func controllerFaults(t *testing.T) {
 	const controller = v1alpha1.ComponentController
 	d := faultyDriver(t, "controller.faults.example.com")
 	d.Spec.Nodes = []v1alpha1.NodePool{}
+	d.Spec.Sidecars.Provisioner = &v1alpha1.SidecarSpec{LeaderElection: v1alpha1.LeaderElectionSpec{Enabled: new(false)}} // each new pod works at once
 	deployed(t, d)
 	record(t, "healthy-controller", d)
 	heal := func(change func()) {
@@ -158,7 +159,7 @@ func controllerFaults(t *testing.T) {
 		"missing-configmap": `{"name":"absent","configMap":{"name":"e2e-absent"}}`,
 	} {
 		changed(t, d, func() { d.Spec.Controller.Pod = mounts(volume) })
-		tellsWithin(t, name, byMount, d, rowSays(d, controller, "driver", "FailedMount", `"e2e-absent" not found`))
+		tellsWithin(t, name, byMount, d, rowSays(d, controller, "driver", "FailedMount", strings.TrimPrefix(name, "missing-")+` "e2e-absent" not found`))
 	}
 	heal(func() { d.Spec.Controller.Pod = nil })
 
@@ -193,15 +194,9 @@ const byMount = 5 * time.Second
 // sidecarWithoutCapability has a sidecar run beside a driver that lacks what it needs.
 func sidecarWithoutCapability(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
 	t.Helper()
-	changed(t, d, func() {
-		d.Spec.Sidecars.Resizer.Enabled = new(true)
-		d.Spec.Capabilities = append(d.Spec.Capabilities, "Controller/EXPAND_VOLUME")
-	})
+	changed(t, d, func() { d.Spec.Capabilities = append(d.Spec.Capabilities, "Controller/EXPAND_VOLUME") })
 	tellsWithin(t, "sidecar-without-capability", byStartup, d, rowSays(d, v1alpha1.ComponentController, "csi-resizer", "exit code"))
-	changed(t, d, func() {
-		d.Spec.Sidecars.Resizer.Enabled = nil
-		d.Spec.Capabilities = d.Spec.Capabilities[:len(d.Spec.Capabilities)-1]
-	})
+	changed(t, d, func() { d.Spec.Capabilities = d.Spec.Capabilities[:len(d.Spec.Capabilities)-1] })
 	await(t, "the driver is well without it", ready(d))
 }
 

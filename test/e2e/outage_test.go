@@ -9,9 +9,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
 )
 
 // restarted is nil when a pod's container was started anew.
@@ -49,6 +52,7 @@ func TestRebootedNode(t *testing.T) {
 		before = append(before, deviceOf(t, shared.nodeB, pv))
 	}
 
+	c := chronicled(t, d)
 	t.Cleanup(func() { upAgain(t, "start") })
 	onNode(t, "reboot", shared.nodeB)
 	await(t, "pod was started anew", restarted(p, shared.nodeB))
@@ -63,6 +67,7 @@ func TestRebootedNode(t *testing.T) {
 		}
 	}
 	await(t, "deployment is Ready again", ready(d))
+	c.wantCalm(t)
 }
 
 // A node whose kubelet and containers died keeps its mounts, and goes on with them
@@ -81,6 +86,16 @@ func TestStoppedNode(t *testing.T) {
 
 	t.Cleanup(func() { upAgain(t, "start") })
 	onNode(t, "stop", shared.nodeB)
+	tellsWithin(t, "node-stopped", byNode, d, func() error {
+		r, err := row(d, v1alpha1.DefaultNodePool, v1alpha1.DriverContainer)
+		if err != nil || r.Worst == nil || r.Worst.Node != shared.nodeB || !strings.Contains(r.Message, "NodeNotReady") && !strings.Contains(r.Message, "NodeStatusUnknown") {
+			return fmt.Errorf("row is %+v, %w", r, err)
+		}
+		if missing := d.Status.Nodes.Unregistered; len(missing) != 1 || missing[0].Name != shared.nodeB {
+			return fmt.Errorf("unregistered are %+v", missing)
+		}
+		return notReady(d)
+	})
 	await(t, shared.nodeB+" is NotReady", nodeIs(shared.nodeB, false))
 	if got := holdersOf(t, pv); len(got) != 1 || got[0] != shared.nodeB {
 		t.Errorf("attached to %v, want %s alone", got, shared.nodeB)

@@ -60,7 +60,10 @@ func record(t *testing.T, name string, d *v1alpha1.CSIDriverDeployment) {
 	if situations == "" {
 		return
 	}
-	var file bytes.Buffer
+	file := bytes.NewBufferString("time: " + time.Now().UTC().Format(time.RFC3339) + "\n")
+	if slices.ContainsFunc(d.Status.Sidecars, isOverdue) {
+		file.WriteString("overdue: true\n")
+	}
 	for _, o := range seenOf(t, d) {
 		text, err := yaml.Marshal(o.Object)
 		if err != nil {
@@ -79,6 +82,11 @@ func record(t *testing.T, name string, d *v1alpha1.CSIDriverDeployment) {
 		fmt.Fprintf(&shown, "$ kubectl %s\n%s", strings.Join(args, " "), out)
 	}
 	write(t, name+".txt", shown.Bytes())
+}
+
+// isOverdue tells whether a row says that something has taken too long.
+func isOverdue(r v1alpha1.SidecarStatus) bool {
+	return strings.Contains(r.Message, "kubelet has not registered") || r.State == v1alpha1.SidecarDown && strings.Contains(r.Message, " Lease ")
 }
 
 func write(t *testing.T, name string, content []byte) {

@@ -1,0 +1,184 @@
+// Copyright The csi-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
+)
+
+// chronicle is every status that a deployment had while a test ran.
+type chronicle struct {
+	mu       sync.Mutex
+	statuses []v1alpha1.CSIDriverDeploymentStatus
+	stop     func()
+}
+
+// chronicled watches a deployment until the test ends; each status must agree with itself.
+func chronicled(t *testing.T, d *v1alpha1.CSIDriverDeployment) *chronicle {
+	t.Helper()
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	watcher, err := client.NewWithWatch(config, client.Options{Scheme: shared.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	w, err := watcher.Watch(ctx, &v1alpha1.CSIDriverDeploymentList{}, client.MatchingFields{"metadata.name": d.Name})
+	if err != nil {
+		cancel()
+		t.Fatalf("watching %s: %v", d.Name, err)
+	}
+	c := &chronicle{}
+	var done sync.WaitGroup
+	done.Go(func() {
+		for e := range w.ResultChan() {
+			if now, ok := e.Object.(*v1alpha1.CSIDriverDeployment); ok {
+				c.add(now.Status)
+			}
+		}
+	})
+	c.stop = sync.OnceFunc(func() {
+		cancel()
+		w.Stop()
+		done.Wait()
+	})
+	t.Cleanup(c.stop)
+	return c
+}
+
+func (c *chronicle) add(s v1alpha1.CSIDriverDeploymentStatus) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.statuses = append(c.statuses, s)
+}
+
+// wantCalm ends the chronicle. No status may contradict itself, and no condition may have
+// gone away and come back more than once.
+func (c *chronicle) wantCalm(t *testing.T) {
+	t.Helper()
+	c.stop()
+	if len(c.statuses) < 2 {
+		t.Errorf("%d statuses were seen: nothing happened", len(c.statuses))
+	}
+	changes := map[string][]string{}
+	for _, s := range c.statuses {
+		if err := contradiction(s); err != nil {
+			t.Error(err)
+		}
+		for _, condition := range s.Conditions {
+			seen := changes[condition.Type]
+			if len(seen) == 0 || !strings.HasPrefix(seen[len(seen)-1], string(condition.Status)+" ") {
+				changes[condition.Type] = append(seen, string(condition.Status)+" "+condition.Message)
+			}
+		}
+	}
+	for kind, seen := range changes {
+		if len(seen) > 3 {
+			t.Errorf("%s changed %d times:\n%s", kind, len(seen)-1, strings.Join(seen, "\n"))
+		}
+	}
+	t.Logf("%d statuses; Ready was %d times another one", len(c.statuses), len(changes[v1alpha1.ConditionReady])-1)
+}
+
+// contradiction says in what a status does not agree with itself.
+func contradiction(s v1alpha1.CSIDriverDeploymentStatus) error {
+	is := func(kind string) bool { return meta.IsStatusConditionTrue(s.Conditions, kind) }
+	if len(s.Conditions) == 0 {
+		return nil
+	}
+	parts := []string{
+		v1alpha1.ConditionSpecValid, v1alpha1.ConditionApplied, v1alpha1.ConditionControllerAvailable, v1alpha1.ConditionNodesRegistered,
+		v1alpha1.ConditionSidecarsHealthy, v1alpha1.ConditionCapabilitiesMatch, v1alpha1.ConditionClassesInSync,
+	}
+	unmet := slices.DeleteFunc(parts, is)
+	if is(v1alpha1.ConditionReady) != (len(unmet) == 0) {
+		return fmt.Errorf("ready is %t, and not met are %v", is(v1alpha1.ConditionReady), unmet)
+	}
+	healthy := 0
+	for _, r := range s.Sidecars {
+		if r.State == v1alpha1.SidecarHealthy {
+			healthy++
+		}
+		if (r.State == v1alpha1.SidecarHealthy) != (r.Message == "") {
+			return fmt.Errorf("row %s of %s is %s, and its message %q", r.Name, r.Component, r.State, r.Message)
+		}
+	}
+	if want := fmt.Sprintf("%d/%d", healthy, len(s.Sidecars)); s.SidecarSummary != want {
+		return fmt.Errorf("summary is %s, and %s rows are healthy", s.SidecarSummary, want)
+	}
+	if n := s.Nodes; n.Registered > n.Desired || n.Ready > n.Desired || n.Updated > n.Desired {
+		return fmt.Errorf("nodes are %+v", n)
+	}
+	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionReady); c.Status == metav1.ConditionFalse && c.Message == "" {
+		return fmt.Errorf("nothing says why it is not ready: %+v", c)
+	}
+	return nil
+}
+
+// TestRollingUpdate: while all pods are replaced, the status says so, and nothing else.
+func TestRollingUpdate(t *testing.T) {
+	d := sharedDeployment(t)
+	c := chronicled(t, d)
+	level := d.Spec.Sidecars.Defaults.LogLevel
+	changed(t, d, func() { d.Spec.Sidecars.Defaults.LogLevel = new(int32(3)) })
+	await(t, "the rollout is told", condition(d, v1alpha1.ConditionSidecarsHealthy, "False", v1alpha1.ReasonStarting))
+	record(t, "rolling-update", d)
+	await(t, "all pods are replaced", ready(d))
+	c.wantCalm(t)
+	changed(t, d, func() { d.Spec.Sidecars.Defaults.LogLevel = level })
+	await(t, "all is as before", ready(d))
+}
+
+// TestRestartedKubelet: a kubelet that starts anew is neither an outage nor a rollout.
+func TestRestartedKubelet(t *testing.T) {
+	if shared.nodes == "" {
+		t.Skip("killing a kubelet needs the local cluster's tool")
+	}
+	d := sharedDeployment(t)
+	c := chronicled(t, d)
+	c.add(d.Status) // there may be no other
+	t.Cleanup(func() { upAgain(t, "start") })
+	if _, err := shared.nodes.exec(t.Context(), shared.nodeB, "sh", "-c", "kill -9 $(pidof kubelet)"); err != nil {
+		t.Fatal(err)
+	}
+	onNode(t, "start", shared.nodeB)
+	await(t, "kubelet reports again", reportedSince(shared.nodeB, metav1.Now()))
+	await(t, "deployment is Ready", ready(d))
+	c.wantCalm(t)
+	for _, s := range c.statuses {
+		if !meta.IsStatusConditionTrue(s.Conditions, v1alpha1.ConditionReady) {
+			t.Errorf("it was not Ready meanwhile: %+v", s.Conditions)
+		}
+	}
+}
+
+// reportedSince is nil when the Lease of a node was renewed after a time.
+func reportedSince(node string, since metav1.Time) func(context.Context) error {
+	return func(ctx context.Context) error {
+		lease, err := shared.clientset.CoordinationV1().Leases("kube-node-lease").Get(ctx, node, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if lease.Spec.RenewTime.Time.Before(since.Time) {
+			return fmt.Errorf("renewed at %s", lease.Spec.RenewTime)
+		}
+		return nil
+	}
+}
