@@ -16,6 +16,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -40,14 +41,19 @@ const (
 	// byStartup: the driver's startupProbe fails within two seconds, and its first period
 	// begins after two.
 	byStartup = 7 * time.Second
+	// byEviction: kubelet looks every ten seconds how much of a disk each pod uses, and a
+	// container has thirty to end.
+	byEviction = (10 + 10 + 30) * time.Second
+	// byClass: the volume controller looks every fifteen seconds for the class of a claim.
+	byClass = 15 * time.Second
 	// byLease: a Lease lasts 15 seconds from its last renewal.
 	byLease = 15 * time.Second
 	// byRegistration: nothing in Kubernetes notices that kubelet is not told of a driver.
 	// The registrar has twenty seconds to find the driver and kubelet.
 	byRegistration = 20 * time.Second
-	// byNode: the node lifecycle controller gives a node 50 seconds (its
-	// --node-monitor-grace-period) and looks every five.
-	byNode = 55 * time.Second
+	// byNode: the node lifecycle controller of the local cluster gives a node 24 seconds
+	// (--node-monitor-grace-period, 50 seconds by default) and looks every two.
+	byNode = 26 * time.Second
 )
 
 // faultNamespace holds the drivers that fail.
@@ -138,8 +144,11 @@ func controllerFaults(t *testing.T) {
 	const controller = v1alpha1.ComponentController
 	d := faultyDriver(t, "controller.faults.example.com")
 	d.Spec.Nodes = []v1alpha1.NodePool{}
+	d.Spec.StorageClasses = []v1alpha1.StorageClass{{Name: d.Name}}
 	d.Spec.Sidecars.Provisioner = &v1alpha1.SidecarSpec{LeaderElection: v1alpha1.LeaderElectionSpec{Enabled: new(false)}} // each new pod works at once
-	deployed(t, d)
+	create(t, d)
+	tellsWithin(t, "first-installation", 0, d, rowSays(d, controller, "driver", "0 of 1 ready"))
+	await(t, "the driver is Ready", ready(d))
 	record(t, "healthy-controller", d)
 	heal := func(change func()) {
 		t.Helper()
@@ -183,8 +192,65 @@ func controllerFaults(t *testing.T) {
 	tellsWithin(t, "driver-hangs-at-start", byStartup, d, rowSays(d, controller, "driver", "Unhealthy", "Startup probe failed"))
 	heal(func() { d.Spec.Controller.Driver.Args = args[:len(args)-1] })
 
+	changed(t, d, func() { d.Spec.Controller.Replicas = new(int32(2)) })
+	tellsWithin(t, "scaling-up", 0, d, rowSays(d, controller, "driver", "1 of 2 ready"))
+	await(t, "both pods are ready", ready(d))
+	heal(func() { d.Spec.Controller.Replicas = new(int32(1)) })
+	record(t, "scaled-down", d)
+
 	sidecarWithoutCapability(t, d)
+	evicted(t, d)
+	terminating(t, d)
 	lacksRights(t, d)
+}
+
+// evicted has a pod use more of its node's disk than it may.
+func evicted(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
+	t.Helper()
+	changed(t, d, func() {
+		d.Spec.Controller.Pod = fragment(`{"volumes":[{"name":"scratch","emptyDir":{"sizeLimit":"1Mi"}}],"containers":[{"name":"driver","volumeMounts":[{"name":"scratch","mountPath":"/scratch"}]}]}`)
+	})
+	await(t, "the driver has a scratch volume", ready(d))
+	victim := podsOf(t, d.Name, v1alpha1.ComponentController)[0]
+	scratch := "/var/lib/kubelet/pods/" + string(victim.UID) + "/volumes/kubernetes.io~empty-dir/scratch/file"
+	if _, err := shared.nodes.exec(t.Context(), victim.Spec.NodeName, "sh", "-c", "head -c 4000000 /dev/zero >"+scratch); err != nil {
+		t.Fatal(err)
+	}
+	tellsWithin(t, "evicted-pod", byEviction, d, func() error {
+		if err := refetch(t.Context(), &victim); err != nil {
+			return err
+		}
+		if victim.Status.Reason != "Evicted" {
+			return fmt.Errorf("the pod is %s, %s", victim.Status.Phase, victim.Status.Reason)
+		}
+		return rowSays(d, v1alpha1.ComponentController, "driver", "0 of 1 ready")()
+	})
+	changed(t, d, func() { d.Spec.Controller.Pod = nil })
+	await(t, "another pod is Ready", ready(d))
+}
+
+// terminating holds a pod that is deleted; its successor counts, and it does not.
+func terminating(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
+	t.Helper()
+	const hold = "csi-operator.io/e2e-hold"
+	victim := podsOf(t, d.Name, v1alpha1.ComponentController)[0]
+	setFinalizers(t, &victim, hold)
+	if err := shared.Delete(t.Context(), &victim); err != nil {
+		t.Fatal(err)
+	}
+	tellsWithin(t, "terminating-pod", atOnce, d, rowSays(d, v1alpha1.ComponentController, "driver", "0 of 1 ready"))
+	await(t, "its successor is enough", ready(d))
+	record(t, "terminating-pod-replaced", d)
+	setFinalizers(t, &victim)
+}
+
+func setFinalizers(t *testing.T, o client.Object, finalizers ...string) {
+	t.Helper()
+	get(t, o)
+	o.SetFinalizers(finalizers)
+	if err := shared.Update(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // byMount: kubelet tries to mount as soon as the pod is on its node, and tells of a failure
@@ -218,6 +284,20 @@ func lacksRights(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
 		t.Fatal(err)
 	}
 	tellsWithin(t, "rights-missing", 0, d, rowSays(d, v1alpha1.ComponentController, "csi-provisioner", "its account lacks rights", binding.Name))
+	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: classOf(d)}}
+	if err := shared.Delete(t.Context(), class); err != nil {
+		t.Fatal(err)
+	}
+	waits := claim("waits-for-its-class", class.Name, "16Mi")
+	waits.Namespace = d.Spec.Namespace
+	create(t, waits)
+	tellsWithin(t, "class-missing", byClass, d, func() error {
+		c := meta.FindStatusCondition(d.Status.Conditions, v1alpha1.ConditionClassesInSync)
+		if want := "StorageClass " + class.Name + " is not there, and claims wait for it: " + waits.Namespace + "/" + waits.Name; c == nil || c.Message != want {
+			return fmt.Errorf("condition is %+v, want %q", c, want)
+		}
+		return nil
+	})
 	changed(t, d, func() { d.Spec.ManagementState = v1alpha1.Managed })
 	await(t, "the driver has its rights again", ready(d))
 }
@@ -251,6 +331,17 @@ func nodeFaults(t *testing.T) {
 	kill(t, &victim, registrar)
 	tellsWithin(t, "registrar-killed", atOnce, d, rowSays(d, pool, registrar, victim.Name, "exit code 137"))
 	await(t, "the registrar runs again", ready(d))
+
+	changed(t, d, func() {
+		d.Spec.Nodes[0].Pod = fragment(`{"hostNetwork":true}`)
+		d.Spec.Nodes[0].Sidecars.LivenessProbe = &v1alpha1.SidecarSpec{ExtraArgs: []string{"--http-endpoint=127.0.0.1:10250"}}
+	})
+	tellsWithin(t, "port-taken", startPatience, d, rowSays(d, pool, "livenessprobe", "exit code"))
+	if r, err := row(d, pool, "livenessprobe"); err != nil || !strings.Contains(r.Worst.LastMessage, "address already in use") {
+		t.Errorf("its last words are not told: %+v, %v", r.Worst, err)
+	}
+	changed(t, d, func() { d.Spec.Nodes[0].Pod, d.Spec.Nodes[0].Sidecars.LivenessProbe = nil, nil })
+	await(t, "the port is another one", ready(d))
 
 	changed(t, d, func() { d.Spec.Nodes[0].Pod = fragment(`{"nodeSelector":{"e2e":"nowhere"}}`) })
 	tellsWithin(t, "no-node-fits", atOnce, d, func() error {

@@ -121,9 +121,9 @@ func TestNothingIsWrittenWithoutNeed(t *testing.T) {
 	apply(t, again) // this one makes kubectl an owner of the fields
 	before := versions(t, d)
 	apply(t, again)
-	t.Cleanup(func() { scaleOperator(t, 1) })
+	t.Cleanup(func() { scaleOperator(t, 2) })
 	scaleOperator(t, 0)
-	scaleOperator(t, 1)
+	scaleOperator(t, 2)
 
 	// That an edited class is healed proves that the new operator has gone through
 	// the whole deployment.

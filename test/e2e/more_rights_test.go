@@ -48,6 +48,7 @@ func customDriverAsksForMore(t *testing.T) {
 	d.Spec.RBAC.Controller = []rbacv1.PolicyRule{labelled, more}
 	create(t, d)
 	await(t, "the right is denied", condition(d, v1alpha1.ConditionApplied, "False", v1alpha1.ReasonRBACDenied))
+	record(t, "right-denied", d)
 	message := meta.FindStatusCondition(d.Status.Conditions, v1alpha1.ConditionApplied).Message
 	for _, part := range []string{"example.com", "widgets", "get", "ClusterRoleBinding"} {
 		if !strings.Contains(message, part) {

@@ -13,6 +13,9 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 )
@@ -52,6 +55,7 @@ func TestRebootedNode(t *testing.T) {
 		before = append(before, deviceOf(t, shared.nodeB, pv))
 	}
 
+	leadFrom(t, shared.nodeA)
 	c := chronicled(t, d)
 	t.Cleanup(func() { upAgain(t, "start") })
 	onNode(t, "reboot", shared.nodeB)
@@ -141,4 +145,24 @@ func nodeIs(name string, want bool) func(context.Context) error {
 		}
 		return nil
 	}
+}
+
+// leadFrom has the operator led by a replica on a node.
+func leadFrom(t *testing.T, node string) {
+	t.Helper()
+	await(t, "the operator is led from "+node, func(ctx context.Context) error {
+		lease, err := shared.clientset.CoordinationV1().Leases(operatorNamespace).Get(ctx, "csi-operator", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		name, _, _ := strings.Cut(ptr.Deref(lease.Spec.HolderIdentity, ""), "_")
+		leader := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: name}}
+		if err := refetch(ctx, leader); err != nil {
+			return err
+		}
+		if leader.Spec.NodeName == node {
+			return nil
+		}
+		return errors.Join(fmt.Errorf("it is led by %s on %s", name, leader.Spec.NodeName), client.IgnoreNotFound(shared.Delete(ctx, leader)))
+	})
 }

@@ -57,6 +57,7 @@ func TestPoolMissingOnOneNode(t *testing.T) {
 		}
 		return nil
 	})
+	record(t, "registration-refused", d)
 
 	onNodeB(t, "mount --bind $KEPT $POOL", path)
 	await(t, "the node registers once the pool is there", ready(d))

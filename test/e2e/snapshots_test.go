@@ -12,8 +12,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -57,9 +59,9 @@ func snapshotsOfCustomDriver(t *testing.T, d *v1alpha1.CSIDriverDeployment, sour
 		d.Spec.Sidecars.Snapshotter = &v1alpha1.SidecarSpec{FeatureGates: map[string]bool{"CSIVolumeGroupSnapshot": true}}
 	})
 	await(t, "the classes wait for their kinds", condition(d, v1alpha1.ConditionClassesInSync, "False", v1alpha1.ReasonKindMissing))
+	record(t, "snapshot-kinds-missing", d)
 
 	kubectl(t, "apply", "--server-side", "-k", snapshotKinds(t))
-	kubectl(t, "apply", "-f", snapshotController)
 	await(t, "csi-snapshotter comes with the kinds", controllerRuns(d, "csi-provisioner", "csi-attacher", "csi-resizer", "csi-snapshotter"))
 	await(t, "the classes are there", ready(d))
 	if after := operatorPods(t); !slices.Equal(before, after) {
@@ -67,8 +69,36 @@ func snapshotsOfCustomDriver(t *testing.T, d *v1alpha1.CSIDriverDeployment, sour
 	}
 	noteRights(t, d)
 
+	snapshotControllerMissing(t, d, source)
+	kubectl(t, "apply", "-f", snapshotController)
 	restoredFrom(t, d, source)
 	snapshotOfGroup(t, d, source)
+}
+
+// bySnapshotController: nothing in Kubernetes notices that nobody takes a snapshot. The
+// operator gives somebody twenty seconds to begin.
+const bySnapshotController = 20 * time.Second
+
+// snapshotControllerMissing makes a snapshot and a content of another driver's controller,
+// in a cluster where nobody takes either.
+func snapshotControllerMissing(t *testing.T, d *v1alpha1.CSIDriverDeployment, source *corev1.PersistentVolumeClaim) {
+	t.Helper()
+	s := snapshotObject(kindSnapshot, "untaken", map[string]any{
+		"volumeSnapshotClassName": d.Name,
+		"source":                  map[string]any{"persistentVolumeClaimName": source.Name},
+	})
+	if err := shared.Create(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	tellsWithin(t, "snapshot-controller-missing", bySnapshotController, d, func() error {
+		c := meta.FindStatusCondition(d.Status.Conditions, v1alpha1.ConditionClassesInSync)
+		if c == nil || c.Reason != v1alpha1.ReasonWaiting || !strings.Contains(c.Message, s.GetName()+": no snapshot-controller takes it") {
+			return fmt.Errorf("condition is %+v", c)
+		}
+		return nil
+	})
+	remove(t, s)
+	await(t, "nothing waits any more", ready(d))
 }
 
 // restoredFrom makes a snapshot of a claim and a volume of the snapshot.

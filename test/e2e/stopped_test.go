@@ -18,7 +18,7 @@ import (
 func TestVolumesWorkWhileTheOperatorIsStopped(t *testing.T) {
 	d := sharedDeployment(t)
 	scaleOperator(t, 0)
-	t.Cleanup(func() { scaleOperator(t, 1) })
+	t.Cleanup(func() { scaleOperator(t, 2) })
 
 	c := claim("unattended", classOf(d), "64Mi")
 	create(t, c)

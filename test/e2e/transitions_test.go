@@ -12,7 +12,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -74,8 +76,8 @@ func (c *chronicle) add(s v1alpha1.CSIDriverDeploymentStatus) {
 func (c *chronicle) wantCalm(t *testing.T) {
 	t.Helper()
 	c.stop()
-	if len(c.statuses) < 2 {
-		t.Errorf("%d statuses were seen: nothing happened", len(c.statuses))
+	if len(c.statuses) == 0 {
+		t.Error("no status was seen")
 	}
 	changes := map[string][]string{}
 	for _, s := range c.statuses {
@@ -142,6 +144,9 @@ func TestRollingUpdate(t *testing.T) {
 	record(t, "rolling-update", d)
 	await(t, "all pods are replaced", ready(d))
 	c.wantCalm(t)
+	if len(c.statuses) < 3 {
+		t.Errorf("%d statuses tell of a rollout", len(c.statuses))
+	}
 	changed(t, d, func() { d.Spec.Sidecars.Defaults.LogLevel = level })
 	await(t, "all is as before", ready(d))
 }
@@ -153,13 +158,13 @@ func TestRestartedKubelet(t *testing.T) {
 	}
 	d := sharedDeployment(t)
 	c := chronicled(t, d)
-	c.add(d.Status) // there may be no other
 	t.Cleanup(func() { upAgain(t, "start") })
 	if _, err := shared.nodes.exec(t.Context(), shared.nodeB, "sh", "-c", "kill -9 $(pidof kubelet)"); err != nil {
 		t.Fatal(err)
 	}
 	onNode(t, "start", shared.nodeB)
-	await(t, "kubelet reports again", reportedSince(shared.nodeB, metav1.Now()))
+	// Long enough for kubelet to find its pods and the registrations again.
+	await(t, "kubelet has reported twice", reportedSince(shared.nodeB, metav1.NewTime(time.Now().Add(15*time.Second))))
 	await(t, "deployment is Ready", ready(d))
 	c.wantCalm(t)
 	for _, s := range c.statuses {
@@ -181,4 +186,39 @@ func reportedSince(node string, since metav1.Time) func(context.Context) error {
 		}
 		return nil
 	}
+}
+
+// TestRecreatedNode: a node that is deleted counts no more, and one that comes back under
+// its name counts when its own kubelet has registered the driver.
+func TestRecreatedNode(t *testing.T) {
+	if shared.nodes == "" {
+		t.Skip("restarting a kubelet needs the local cluster's tool")
+	}
+	d := sharedDeployment(t)
+	t.Cleanup(func() { upAgain(t, "start") })
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: shared.nodeB}}
+	if err := shared.Delete(t.Context(), node); err != nil {
+		t.Fatal(err)
+	}
+	tellsWithin(t, "node-deleted", 0, d, func() error {
+		if n := d.Status.Nodes; n.Desired != 1 {
+			return fmt.Errorf("nodes are %+v", n)
+		}
+		return nil
+	})
+	if _, err := shared.nodes.exec(t.Context(), shared.nodeB, "sh", "-c", "kill -9 $(pidof kubelet)"); err != nil {
+		t.Fatal(err)
+	}
+	onNode(t, "start", shared.nodeB)
+	await(t, "the node is there again", nodeIs(shared.nodeB, true))
+	await(t, "deployment is Ready on both nodes", func(ctx context.Context) error {
+		if err := ready(d)(ctx); err != nil {
+			return err
+		}
+		if n := d.Status.Nodes; n.Registered != 2 {
+			return fmt.Errorf("nodes are %+v", n)
+		}
+		return nil
+	})
+	record(t, "node-recreated", d)
 }
