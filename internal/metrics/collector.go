@@ -45,17 +45,20 @@ var (
 	containersReady   = describe("containers_ready", "Containers of one name that are ready in a component.", "component", "container")
 	containersState   = describe("containers_state", "The state of the containers of one name over all pods; always 1.", "component", "container", "state")
 
-	nodesDesired    = describe("nodes_desired", "Nodes on which the driver is wanted.")
-	nodesUpdated    = describe("nodes_updated", "Nodes on which the newest template runs.")
-	nodesReady      = describe("nodes_ready", "Nodes on which the driver's pod is ready.")
-	nodesRegistered = describe("nodes_registered", "Nodes on which the driver is registered and its pod is ready.")
+	leaderInfo = describe("leader_info", "The Lease by which the containers of one name elect a leader, and who leads, empty where nobody does; always 1.", "component", "container", "lease", "leader")
+
+	nodesDesired    = describe("nodes_desired", "Nodes on which a pool of the driver is wanted.", "pool")
+	nodesUpdated    = describe("nodes_updated", "Nodes on which the newest template of a pool runs.", "pool")
+	nodesReady      = describe("nodes_ready", "Nodes on which the pod of a pool is ready.", "pool")
+	nodesRegistered = describe("nodes_registered", "Nodes on which the driver is registered and the pod of a pool is ready.", "pool")
+	nodesStale      = describe("nodes_stale", "Nodes whose CSINode lists the driver although none of its pods is there, as many as the status names: at most ten.")
 )
 
 // all are all metrics.
 func all() []*prometheus.Desc {
 	return []*prometheus.Desc{
-		info, condition, containersDesired, containersReady, containersState,
-		nodesDesired, nodesUpdated, nodesReady, nodesRegistered,
+		info, condition, containersDesired, containersReady, containersState, leaderInfo,
+		nodesDesired, nodesUpdated, nodesReady, nodesRegistered, nodesStale,
 	}
 }
 
@@ -81,6 +84,9 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
+// send sends one value of one driver; the labels come in the order of the description.
+type send func(of *prometheus.Desc, value float64, labels ...string)
+
 // collect makes the metrics of one driver.
 func collect(d *v1alpha1.CSIDriverDeployment, metrics chan<- prometheus.Metric) {
 	gauge := func(of *prometheus.Desc, value float64, labels ...string) {
@@ -92,14 +98,28 @@ func collect(d *v1alpha1.CSIDriverDeployment, metrics chan<- prometheus.Metric) 
 		gauge(condition, truth(c.Status), c.Type, c.Reason)
 	}
 	for _, row := range s.Sidecars {
-		gauge(containersDesired, float64(row.Desired), row.Component, row.Name)
-		gauge(containersReady, float64(row.Ready), row.Component, row.Name)
-		gauge(containersState, 1, row.Component, row.Name, string(row.State))
+		collectRow(row, gauge)
 	}
-	gauge(nodesDesired, float64(s.Nodes.Desired))
-	gauge(nodesUpdated, float64(s.Nodes.Updated))
-	gauge(nodesReady, float64(s.Nodes.Ready))
-	gauge(nodesRegistered, float64(s.Nodes.Registered))
+	for _, pool := range s.Nodes.Pools {
+		collectPool(pool, gauge)
+	}
+	gauge(nodesStale, float64(len(s.Nodes.Stale)))
+}
+
+func collectRow(row v1alpha1.SidecarStatus, gauge send) {
+	gauge(containersDesired, float64(row.Desired), row.Component, row.Name)
+	gauge(containersReady, float64(row.Ready), row.Component, row.Name)
+	gauge(containersState, 1, row.Component, row.Name, string(row.State))
+	if row.Lease != "" {
+		gauge(leaderInfo, 1, row.Component, row.Name, row.Lease, row.Leader)
+	}
+}
+
+func collectPool(pool v1alpha1.PoolStatus, gauge send) {
+	gauge(nodesDesired, float64(pool.Desired), pool.Name)
+	gauge(nodesUpdated, float64(pool.Updated), pool.Name)
+	gauge(nodesReady, float64(pool.Ready), pool.Name)
+	gauge(nodesRegistered, float64(pool.Registered), pool.Name)
 }
 
 func truth(status metav1.ConditionStatus) float64 {

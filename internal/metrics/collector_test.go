@@ -23,8 +23,19 @@ func two(context.Context) ([]v1alpha1.CSIDriverDeployment, error) {
 		Namespace:  "csi-a",
 		Driver:     v1alpha1.DriverStatus{Image: "reg/a:v1", Version: "v1"},
 		Conditions: []metav1.Condition{{Type: "Ready", Status: metav1.ConditionTrue, Reason: "Ready"}, {Type: "Applied", Status: metav1.ConditionFalse, Reason: "Conflict"}},
-		Sidecars:   []v1alpha1.SidecarStatus{{Component: "controller", Name: "csi-attacher", Desired: 2, Ready: 1, State: v1alpha1.SidecarDegraded}},
-		Nodes:      v1alpha1.NodesStatus{WorkloadStatus: v1alpha1.WorkloadStatus{Desired: 5, Updated: 4, Ready: 3}, Registered: 2},
+		Sidecars: []v1alpha1.SidecarStatus{
+			{Component: "controller", Name: "csi-attacher", Desired: 2, Ready: 1, State: v1alpha1.SidecarDegraded, Lease: "external-attacher-leader-a", Leader: "a-controller-0"},
+			{Component: "controller", Name: "csi-resizer", Desired: 2, Ready: 2, State: v1alpha1.SidecarDown, Lease: "external-resizer-a"},
+			{Component: "fast", Name: "driver", Desired: 5, Ready: 5, State: v1alpha1.SidecarHealthy},
+		},
+		Nodes: v1alpha1.NodesStatus{
+			WorkloadStatus: v1alpha1.WorkloadStatus{Desired: 7, Updated: 5, Ready: 4}, Registered: 3,
+			Stale: []string{"node-8", "node-9"},
+			Pools: []v1alpha1.PoolStatus{
+				{Name: "fast", WorkloadStatus: v1alpha1.WorkloadStatus{Desired: 5, Updated: 4, Ready: 3}, Registered: 2},
+				{Name: "slow", WorkloadStatus: v1alpha1.WorkloadStatus{Desired: 2, Updated: 1, Ready: 1}, Registered: 1},
+			},
+		},
 	}
 	return []v1alpha1.CSIDriverDeployment{well, {ObjectMeta: metav1.ObjectMeta{Name: "new.example.com"}}}, nil
 }
