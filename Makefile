@@ -55,6 +55,8 @@ test: deps assets ## Run all tests but the end-to-end run, with the race detecto
 	@echo "every request counted, on an API server of its own:"
 	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" $(RACE) test -race -count=1 -timeout 5m -run '^TestQuiet$$' ./controllers
 	$(RACE) -C hack test -race -timeout 5m ./...
+	@echo "alerts and dashboard, which lie outside the module of their test, so that its cache does not notice them:"
+	$(RACE) -C hack test -race -count=1 -timeout 5m ./internal/monitoring
 	@echo "every field of the API, edited; one failure at calls of the operator, in turn (make soak: at every one, in every way):"
 	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test -count=1 -timeout 15m -v -run '$(SLOW)' ./controllers | grep -v -E '^(===| *--- PASS)'
 	@echo "the operator, killed at random moments:"
@@ -83,7 +85,7 @@ bench: assets build ## Measure the operator against the targets of docs/benchmar
 	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" $(BIN)/bench -operator $(BIN)/csi-operator $(BENCH)
 
 .PHONY: verify
-verify: verify-generated verify-tidy lint ## Fail when anything generated is stale or the linters complain.
+verify: verify-generated verify-tidy lint rules ## Fail when anything generated is stale, or linters or tests of alerts complain.
 
 .PHONY: verify-generated
 verify-generated: $(CONTROLLER_GEN) ## Fail when a generated file is stale.
@@ -99,6 +101,10 @@ lint: $(GOLANGCI_LINT) ## Run the linters on the Go code and the shell scripts.
 	cd hack && $(GOLANGCI_LINT) run --config ../.golangci.yml ./...
 	@unformatted=$$("$$(go env GOROOT)/bin/gofmt" -l hack/build); [ -z "$$unformatted" ] || { echo "run gofmt -w $$unformatted"; exit 1; }
 	@for script in hack/*.sh .ci/run; do bash -n "$$script"; done
+
+.PHONY: rules
+rules: ## Check the alerts of config/prometheus and run their unit tests by promtool.
+	@go -C hack run ./rules
 
 .PHONY: mutate
 mutate: ## Change the pure packages in 2000 places, one at a time, and fail if tests miss one that is not justified.

@@ -80,6 +80,8 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitAnswer(t, scrape, reader, http.StatusOK, `csi_operator_driver_condition{condition="SpecValid",driver="pool.example.com",reason="Valid"} 1`)
+	used := usedMetrics(t)
+	await(t, "metrics of alerts and dashboard", func() error { return exposed(used) })
 	cancel()
 	if err := <-done; err != nil {
 		t.Errorf("ended with %v", err)
