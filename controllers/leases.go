@@ -14,6 +14,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/health"
@@ -42,6 +43,8 @@ type leasesIn struct {
 	synced cache.InformerSynced
 	stop   context.CancelFunc
 	byName map[string]*lease
+	// awaited is true when somebody has waited for the first list.
+	awaited bool
 }
 
 // lease is what is known of one Lease.
@@ -87,21 +90,18 @@ func (l *leases) wake(drivers ...string) {
 // untilLeases is how long a reconcile waits for the first list of Leases in a namespace.
 const untilLeases = 5 * time.Second
 
-// of tells of the Leases of a driver, and follows them from now on.
+// of tells of the Leases of a driver, and follows them from now on. It tells of none as long
+// as they cannot be listed: what is not known is not judged.
 func (l *leases) of(ctx context.Context, driver, namespace string, names []string) (map[string]health.Lease, error) {
 	if len(names) == 0 {
 		l.forget(driver)
 		return nil, nil
 	}
-	synced, err := l.follow(driver, namespace) //nolint:contextcheck // a watch outlives the reconcile that begins it
+	in, err := l.follow(driver, namespace) //nolint:contextcheck // a watch outlives the reconcile that begins it
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, untilLeases)
-	defer cancel()
-	if !cache.WaitForCacheSync(ctx.Done(), synced) {
-		return nil, fmt.Errorf("listing the Leases in namespace %q takes more than %s; may the operator list and watch them?", namespace, untilLeases)
-	}
+	known := l.await(ctx, in)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f := l.drivers[driver]
@@ -110,14 +110,37 @@ func (l *leases) of(ctx context.Context, driver, namespace string, names []strin
 	}
 	f.told = map[string]health.Lease{}
 	for _, name := range names {
-		f.told[name] = l.verdict(namespace, name)
+		if f.told[name] = unseen; known {
+			f.told[name] = l.verdict(namespace, name)
+		}
+	}
+	if !known {
+		log.FromContext(ctx).Info("Leases are not known; may the operator list and watch them?", "namespace", namespace)
+		return nil, nil
 	}
 	l.arm(driver, f)
 	return maps.Clone(f.told), nil
 }
 
+// unseen is what a driver was told of a Lease before any was listed; all else is news.
+var unseen = health.Lease{Holder: "?"}
+
+// await waits, once, for the first list of a namespace.
+func (l *leases) await(ctx context.Context, in *leasesIn) bool {
+	l.mu.Lock()
+	patience := untilLeases
+	if in.awaited {
+		patience = 0
+	}
+	in.awaited = true
+	l.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return in.synced() || cache.WaitForCacheSync(ctx.Done(), in.synced)
+}
+
 // follow watches the Leases of a namespace for a driver.
-func (l *leases) follow(driver, namespace string) (cache.InformerSynced, error) {
+func (l *leases) follow(driver, namespace string) (*leasesIn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f := l.drivers[driver]
@@ -139,7 +162,7 @@ func (l *leases) follow(driver, namespace string) (cache.InformerSynced, error) 
 	if f == nil {
 		l.drivers[driver] = &followed{namespace: namespace}
 	}
-	return in.synced, nil
+	return in, nil
 }
 
 // verdict is what to tell of a Lease now.

@@ -29,6 +29,7 @@ type leaseBench struct {
 	sinks map[string]*leaseSink
 	ended map[string]context.Context
 	woken map[string]int
+	blind bool // the first list fails
 }
 
 func newLeaseBench(t *testing.T) *leaseBench {
@@ -36,7 +37,7 @@ func newLeaseBench(t *testing.T) *leaseBench {
 	b := &leaseBench{sinks: map[string]*leaseSink{}, ended: map[string]context.Context{}, woken: map[string]int{}}
 	b.leases = newLeases(func(ctx context.Context, namespace string, sink *leaseSink) (cache.InformerSynced, error) {
 		b.sinks[namespace], b.ended[namespace] = sink, ctx
-		return func() bool { return true }, nil
+		return func() bool { return !b.blind }, nil
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
@@ -138,6 +139,27 @@ func TestLeasesWhileBlind(t *testing.T) {
 		sink.remove("l")
 		sink.put(leaseOf("l", "one", time.Now().Add(-3*time.Minute)))
 		b.want(t, "ended long ago", health.Lease{Holder: "one", Expired: true}, 1)
+	})
+}
+
+// TestLeasesUnlisted: what cannot be listed is not judged, is waited for once, and is news
+// when it comes.
+func TestLeasesUnlisted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newLeaseBench(t)
+		b.blind = true
+		for i, waits := range []time.Duration{untilLeases, 0} {
+			began := time.Now()
+			if got, _ := b.ask(t, "d", "ns", "l"); got != nil {
+				t.Errorf("it tells of %v", got)
+			}
+			if took := time.Since(began); took != waits {
+				t.Errorf("%d: it waited %s, want %s", i, took, waits)
+			}
+		}
+		b.blind = false
+		b.sinks["ns"].put(leaseOf("l", "one", time.Now()))
+		b.want(t, "listed", health.Lease{Holder: "one"}, 1)
 	})
 }
 
