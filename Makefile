@@ -73,6 +73,14 @@ equivalence: ## Compare five public drivers, rendered from one object each, with
 e2e: cluster-operator ## Run the end-to-end tests on a real two-node cluster (root).
 	@CLUSTER=$(CLUSTER) hack/e2e.sh
 
+# SITUATION_TESTS are the end-to-end tests that record what they see.
+SITUATION_TESTS := TestFaults|TestCustomDriver|TestPoolMissingOnOneNode|TestRebootedNode|TestStoppedNode|TestRecreatedNode|TestRollingUpdate
+
+.PHONY: situations
+situations: cluster-operator assets ## Record the situations that the tests of the controllers replay and docs/troubleshooting.md shows (root).
+	@SITUATIONS=$(CURDIR)/controllers/testdata/situations TESTS='$(SITUATION_TESTS)' CLUSTER=$(CLUSTER) hack/e2e.sh
+	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" go test ./controllers -run '^(TestSituations|TestTroubleshooting)$$' -update
+
 .PHONY: soak
 soak: assets ## Kill the operator 200 times and let every call fail in every way (CRASH_KILLS=N changes the number).
 	KUBEBUILDER_ASSETS="$$($(LOCALCLUSTER) assets)" CRASH_KILLS=$(or $(CRASH_KILLS),200) go test -count=1 -timeout 60m -v ./test/crash

@@ -125,14 +125,14 @@ func (f *finding) judgeUncreated(pod *corev1.Pod, hints map[types.UID]Hint) {
 }
 
 // judgeUnready knows more of a container that runs and is not ready: why kubelet thinks so.
-// That is no fault of one that starts, as drivers may take their time.
+// That is no fault of one that starts for the first time, as drivers may take their time.
 func (f *finding) judgeUnready(pod *corev1.Pod, container string, hints map[types.UID]Hint) {
 	status, hint := statusOf(pod, container), hints[pod.UID]
 	if f.verdict != starting || f.problem.Reason != "" || status == nil || status.State.Running == nil || hint.Container != container {
 		return
 	}
 	f.problem.Reason, f.problem.LastMessage = hint.Reason, Cut(hint.Message)
-	if strings.HasPrefix(hint.Message, "Liveness probe failed") { // it has run before
+	if status.LastTerminationState.Terminated != nil {
 		f.verdict = failed
 	}
 }

@@ -124,8 +124,8 @@ func TestHintsAreTold(t *testing.T) {
 			t.Errorf("with a pod that does not become ready: %+v, want %q", unready, want)
 		}
 	}
-	hints["b"] = Hint{Reason: "Unhealthy", Message: "Liveness probe failed: 500", Container: name}
 	v.live[0].UID = "b"
+	v.live[0].Status.ContainerStatuses[0].LastTerminationState = ended(0, "Completed", "")
 	if killed := assessRow(row, v).SidecarStatus; killed.State != v1alpha1.SidecarDown {
 		t.Errorf("with a pod that kubelet has restarted: %+v", killed)
 	}

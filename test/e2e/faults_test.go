@@ -51,6 +51,8 @@ const (
 	// byRegistration: nothing in Kubernetes notices that kubelet is not told of a driver.
 	// The registrar has twenty seconds to find the driver and kubelet.
 	byRegistration = 20 * time.Second
+	// byReboot: kubelet tells of its pods when it has started again.
+	byReboot = 10 * time.Second
 	// byNode: the node lifecycle controller of the local cluster gives a node 24 seconds
 	// (--node-monitor-grace-period, 50 seconds by default) and looks every two.
 	byNode = 26 * time.Second
@@ -192,12 +194,6 @@ func controllerFaults(t *testing.T) {
 	tellsWithin(t, "driver-hangs-at-start", byStartup, d, rowSays(d, controller, "driver", "Unhealthy", "Startup probe failed"))
 	heal(func() { d.Spec.Controller.Driver.Args = args[:len(args)-1] })
 
-	changed(t, d, func() { d.Spec.Controller.Replicas = new(int32(2)) })
-	tellsWithin(t, "scaling-up", 0, d, rowSays(d, controller, "driver", "1 of 2 ready"))
-	await(t, "both pods are ready", ready(d))
-	heal(func() { d.Spec.Controller.Replicas = new(int32(1)) })
-	record(t, "scaled-down", d)
-
 	sidecarWithoutCapability(t, d)
 	evicted(t, d)
 	terminating(t, d)
@@ -334,9 +330,9 @@ func nodeFaults(t *testing.T) {
 
 	changed(t, d, func() {
 		d.Spec.Nodes[0].Pod = fragment(`{"hostNetwork":true}`)
-		d.Spec.Nodes[0].Sidecars.LivenessProbe = &v1alpha1.SidecarSpec{ExtraArgs: []string{"--http-endpoint=127.0.0.1:10250"}}
+		d.Spec.Nodes[0].Sidecars.LivenessProbe = &v1alpha1.SidecarSpec{ExtraArgs: []string{"--http-endpoint=127.0.0.1:10248"}}
 	})
-	tellsWithin(t, "port-taken", startPatience, d, rowSays(d, pool, "livenessprobe", "exit code"))
+	tellsWithin(t, "port-taken", atOnce+startPatience, d, rowSays(d, pool, "livenessprobe", "exit code"))
 	if r, err := row(d, pool, "livenessprobe"); err != nil || !strings.Contains(r.Worst.LastMessage, "address already in use") {
 		t.Errorf("its last words are not told: %+v, %v", r.Worst, err)
 	}
@@ -359,7 +355,7 @@ func nodeFaults(t *testing.T) {
 }
 
 // startPatience is how long the pods of a new driver may take to start on two cores.
-const startPatience = 40 * time.Second
+const startPatience = 60 * time.Second
 
 // processFaults are those of processes that run.
 func processFaults(t *testing.T) {
@@ -383,9 +379,16 @@ func processFaults(t *testing.T) {
 	await(t, "the provisioner leads again", ready(d))
 
 	behaves(t, d, "hang")
-	tellsWithin(t, "driver-hangs", byLiveness, d, rowSays(d, controller, "driver", "Liveness probe failed"))
+	tellsWithin(t, "driver-hangs", byLiveness, d, rowSays(d, controller, "driver", "probe failed"))
 	behaves(t, d, "normal")
 	await(t, "the driver answers again", ready(d))
+
+	changed(t, d, func() { d.Spec.Controller.Replicas = new(int32(2)) })
+	tellsWithin(t, "scaling-up", 0, d, rowSays(d, controller, "driver", "1 of 2 ready"))
+	await(t, "both pods are ready", ready(d))
+	changed(t, d, func() { d.Spec.Controller.Replicas = new(int32(1)) })
+	await(t, "one pod is enough", ready(d))
+	record(t, "scaled-down", d)
 
 	heldByTheDead(t, d)
 }

@@ -59,6 +59,7 @@ func TestRebootedNode(t *testing.T) {
 	c := chronicled(t, d)
 	t.Cleanup(func() { upAgain(t, "start") })
 	onNode(t, "reboot", shared.nodeB)
+	tellsWithin(t, "node-reboots", byReboot, d, func() error { return notReady(d) })
 	await(t, "pod was started anew", restarted(p, shared.nodeB))
 	await(t, "pod with a device was started anew", restarted(q, shared.nodeB))
 	if got := mustPodExec(t, p, "cat", "/data/kept"); got != "survives" {
