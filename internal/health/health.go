@@ -106,6 +106,7 @@ func viewsOf(driver string, components []desired.Component, rows []desired.Row, 
 		v.component, v.driver, v.kubeletRoot = c.Name, driver, c.KubeletRoot
 		v.live, v.dead = podsOf(c.Name, o.Pods)
 		v.registry, v.hints, v.overdue = known, o.Hints, o.Overdue
+		v.nodes = o.NodeUIDs
 		v.leases, v.ungranted = o.Leases, o.Ungranted[c.Name]
 		for _, row := range rows {
 			if row.Component == c.Name {

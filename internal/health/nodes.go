@@ -92,6 +92,9 @@ func addUp(pools []pool) v1alpha1.NodesStatus {
 func (p pool) whyUnregistered(node string) string {
 	at := slices.IndexFunc(p.live, func(pod corev1.Pod) bool { return nodeOf(&pod) == node })
 	pod := &p.live[at]
+	if isGone(node, p.nodes) {
+		return fmt.Sprintf("the node is gone; Kubernetes removes pod %s within a minute", pod.Name)
+	}
 	if !podReady(pod) {
 		return p.whyNotReady(pod)
 	}

@@ -33,6 +33,7 @@ func registryOf(driver string, o Observed) registry {
 	for i := range o.CSINodes {
 		n := &o.CSINodes[i]
 		switch {
+		case isGone(n.Name, o.NodeUIDs): // and so will its CSINode be
 		case !slices.ContainsFunc(n.Spec.Drivers, func(d storagev1.CSINodeDriver) bool { return d.Name == driver }):
 		case isOfFormer(n, o.NodeUIDs):
 			r[n.Name] = former
@@ -41,6 +42,12 @@ func registryOf(driver string, o Observed) registry {
 		}
 	}
 	return r
+}
+
+// isGone tells whether a node was deleted; not where nodes are not known.
+func isGone(node string, nodes map[string]types.UID) bool {
+	_, exists := nodes[node]
+	return nodes != nil && !exists
 }
 
 // isOfFormer tells whether a CSINode belongs to a node that was deleted, and another one of
@@ -60,8 +67,8 @@ func stale(components []desired.Component, pools []pool, o Observed, r registry)
 			return nil // a pod is replaced by another one
 		}
 	}
-	if len(pools) == 0 {
-		return nil // somebody else registers it
+	if len(pools) == 0 || o.NodeUIDs == nil {
+		return nil // somebody else registers it, or nodes are not known
 	}
 	inhabited := map[string]bool{}
 	for i := range o.Pods {
@@ -72,7 +79,7 @@ func stale(components []desired.Component, pools []pool, o Observed, r registry)
 	}
 	var nodes []string
 	for node := range r {
-		if _, exists := o.NodeUIDs[node]; exists && !inhabited[node] {
+		if !inhabited[node] {
 			nodes = append(nodes, node)
 		}
 	}

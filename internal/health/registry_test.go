@@ -48,6 +48,7 @@ func TestWhyUnregistered(t *testing.T) {
 		"OtherListed":   {pod: pod("p", n, "node-a", wholeReady, registrar), csiNode: csiNode("node-a", "other"), want: ready},
 		"NoCSINode":     {pod: pod("p", n, "node-a", wholeReady, registrar), want: ready},
 		"OfAFormerNode": {pod: pod("p", n, "node-a", wholeReady, registrar), csiNode: ownedBy(csiNode("node-a", driver), "0"), want: "CSINode node-a is of an earlier node of that name; kubelet makes it anew, restart pod p if it does not"},
+		"OfADeletedNode": {pod: pod("p", n, "node-z", wholeReady, registrar), csiNode: csiNode("node-z", driver), want: "the node is gone; Kubernetes removes pod p within a minute"},
 		"Refused": {
 			pod: pod("p", n, "node-a", wholeReady, with(refused)), want: "pod p on node-a: NotRegistered: Internal: no zone",
 			row: "0 of 1 ready; pod p on node-a: NotRegistered: Internal: no zone",
@@ -80,7 +81,7 @@ func TestWhyUnregistered(t *testing.T) {
 			report := Assess(driver, components, rows, o)
 			var want []v1alpha1.UnregisteredNode
 			if tc.want != "" {
-				want = []v1alpha1.UnregisteredNode{{Name: "node-a", Message: tc.want}}
+				want = []v1alpha1.UnregisteredNode{{Name: tc.pod.Spec.NodeName, Message: tc.want}}
 			}
 			if diff := cmp.Diff(want, report.Nodes.Unregistered, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("-want, +got:\n%s", diff)
@@ -97,9 +98,9 @@ func TestUnlistedPods(t *testing.T) {
 	const n, c = v1alpha1.DefaultNodePool, v1alpha1.ComponentController
 	uid := func(u types.UID) podEdit { return func(p *corev1.Pod) { p.UID = u } }
 	o := Observed{
-		Nodes: pool1(daemonSet(4, 3)), NodeUIDs: map[string]types.UID{"c": "1"},
+		Nodes: pool1(daemonSet(4, 3)), NodeUIDs: map[string]types.UID{"a": "3", "b": "2", "c": "1", "d": "4"},
 		Pods: []corev1.Pod{
-			pod("a", n, "a", wholeReady, uid("1")), pod("b", n, "b", wholeReady, uid("2")), pod("c", n, "c", wholeReady, uid("3")),
+			pod("z", n, "z", wholeReady, uid("6")), pod("a", n, "a", wholeReady, uid("1")), pod("b", n, "b", wholeReady, uid("2")), pod("c", n, "c", wholeReady, uid("3")),
 			pod("d", n, "d", uid("4")), pod("e", c, "e", wholeReady, uid("5")),
 		},
 		CSINodes: []storagev1.CSINode{csiNode("a", driver), csiNode("b", "other"), ownedBy(csiNode("c", driver), "0")},

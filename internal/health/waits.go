@@ -38,7 +38,8 @@ func Waits(driver string, components []desired.Component, rows []desired.Row, o 
 func unlistedPods(v view, known registry) []Wait {
 	var waits []Wait
 	for i := range v.live {
-		if podReady(&v.live[i]) && known[nodeOf(&v.live[i])] == unlisted {
+		node := nodeOf(&v.live[i])
+		if podReady(&v.live[i]) && known[node] == unlisted && !isGone(node, v.nodes) {
 			waits = append(waits, Wait{Key: string(v.live[i].UID), Patience: untilListed})
 		}
 	}

@@ -159,10 +159,7 @@ func TestRestartedKubelet(t *testing.T) {
 	d := sharedDeployment(t)
 	c := chronicled(t, d)
 	t.Cleanup(func() { upAgain(t, "start") })
-	if _, err := shared.nodes.exec(t.Context(), shared.nodeB, "sh", "-c", "kill -9 $(pidof kubelet)"); err != nil {
-		t.Fatal(err)
-	}
-	onNode(t, "start", shared.nodeB)
+	restartKubelet(t, shared.nodeB)
 	// Long enough for kubelet to find its pods and the registrations again.
 	await(t, "kubelet has reported twice", reportedSince(shared.nodeB, metav1.NewTime(time.Now().Add(15*time.Second))))
 	await(t, "deployment is Ready", ready(d))
@@ -188,6 +185,17 @@ func reportedSince(node string, since metav1.Time) func(context.Context) error {
 	}
 }
 
+// restartKubelet kills the kubelet of a node and starts it anew, which makes its Node where
+// that is missing.
+func restartKubelet(t *testing.T, node string) {
+	t.Helper()
+	if _, err := shared.nodes.exec(context.WithoutCancel(t.Context()), node, "sh", "-c", "kill -9 $(pidof kubelet)"); err != nil {
+		t.Fatal(err)
+	}
+	onNode(t, "start", node)
+	awaitWith(context.WithoutCancel(t.Context()), t, node+" is Ready", nodeIs(node, true))
+}
+
 // TestRecreatedNode: a node that is deleted counts no more, and one that comes back under
 // its name counts when its own kubelet has registered the driver.
 func TestRecreatedNode(t *testing.T) {
@@ -195,21 +203,19 @@ func TestRecreatedNode(t *testing.T) {
 		t.Skip("restarting a kubelet needs the local cluster's tool")
 	}
 	d := sharedDeployment(t)
-	t.Cleanup(func() { upAgain(t, "start") })
+	t.Cleanup(func() { restartKubelet(t, shared.nodeB) })
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: shared.nodeB}}
 	if err := shared.Delete(t.Context(), node); err != nil {
 		t.Fatal(err)
 	}
 	tellsWithin(t, "node-deleted", 0, d, func() error {
-		if n := d.Status.Nodes; n.Desired != 1 {
-			return fmt.Errorf("nodes are %+v", n)
+		missing := d.Status.Nodes.Unregistered
+		if len(missing) != 1 || missing[0].Name != shared.nodeB || !strings.HasPrefix(missing[0].Message, "the node is gone") {
+			return fmt.Errorf("unregistered are %+v", missing)
 		}
 		return nil
 	})
-	if _, err := shared.nodes.exec(t.Context(), shared.nodeB, "sh", "-c", "kill -9 $(pidof kubelet)"); err != nil {
-		t.Fatal(err)
-	}
-	onNode(t, "start", shared.nodeB)
+	restartKubelet(t, shared.nodeB)
 	await(t, "the node is there again", nodeIs(shared.nodeB, true))
 	await(t, "deployment is Ready on both nodes", func(ctx context.Context) error {
 		if err := ready(d)(ctx); err != nil {
