@@ -33,6 +33,9 @@ func (r *Reconciler) announce(before *v1alpha1.CSIDriverDeploymentStatus, d *v1a
 // newsworthy is a change. The first state of a condition is one only if it
 // tells of a fault: every new driver begins without a ready pod.
 func newsworthy(old *metav1.Condition, c metav1.Condition) bool {
+	if c.Type == v1alpha1.ConditionReconciling || c.Type == v1alpha1.ConditionStalled {
+		return false // the condition that causes it is
+	}
 	if old != nil {
 		return old.Status != c.Status || old.Reason != c.Reason
 	}
@@ -44,7 +47,8 @@ func newsworthy(old *metav1.Condition, c metav1.Condition) bool {
 	}
 }
 
-// isObstacle is true for a condition that is there only while it holds, and is bad news.
+// isObstacle is true for a condition that is there only while it holds, and is bad news
+// of its own.
 func isObstacle(c metav1.Condition) bool {
 	return c.Type == v1alpha1.ConditionDeletionBlocked || c.Type == v1alpha1.ConditionChangeBlocked
 }
@@ -57,7 +61,7 @@ func severity(c metav1.Condition) string {
 	if c.Reason == v1alpha1.ReasonUnchecked {
 		return corev1.EventTypeWarning
 	}
-	if good || c.Reason == v1alpha1.ReasonDeleting {
+	if good || c.Reason == v1alpha1.ReasonDeleting || c.Reason == v1alpha1.ReasonPending {
 		return corev1.EventTypeNormal
 	}
 	return corev1.EventTypeWarning

@@ -167,7 +167,7 @@ func afterApply(err error) (reconcile.Result, error) {
 		return reconcile.Result{RequeueAfter: afterRefusal}, nil
 	case v1alpha1.ReasonContested:
 		return reconcile.Result{RequeueAfter: contestPause}, nil
-	case v1alpha1.ReasonBlocked:
+	case v1alpha1.ReasonBlocked, v1alpha1.ReasonPending:
 		return reconcile.Result{RequeueAfter: afterWaiting}, nil
 	default:
 		return reconcile.Result{}, nil
@@ -197,6 +197,8 @@ func reasonOf(err error) string {
 		return v1alpha1.ReasonApplyRefused
 	case errors.As(err, &contested):
 		return v1alpha1.ReasonContested
+	case errors.As(err, &blocked) && blocked.Passing:
+		return v1alpha1.ReasonPending
 	case errors.As(err, &blocked):
 		return v1alpha1.ReasonBlocked
 	default:

@@ -125,24 +125,32 @@ func markPlanned(d *v1alpha1.CSIDriverDeployment, objects int, p plan.Plan, obst
 	mark(d, c)
 }
 
-// markChangeBlocked tells of changes that wait for somebody else, where no conflict
-// keeps all of them from being made.
+// markChangeBlocked tells of changes that wait, first of those that wait for somebody,
+// where no conflict keeps all of them from being made.
 func markChangeBlocked(d *v1alpha1.CSIDriverDeployment, p plan.Plan) {
-	var waiting []string
+	var blocked, waiting []string
 	if len(p.Conflicts()) > 0 {
 		p = nil
 	}
 	for _, change := range p {
-		if change.Action == plan.Blocked {
-			waiting = append(waiting, change.Ref.String()+": "+change.Reason)
+		switch text := change.Ref.String() + ": " + change.Reason; {
+		case change.Action != plan.Blocked:
+		case change.Passing:
+			waiting = append(waiting, text)
+		default:
+			blocked = append(blocked, text)
 		}
 	}
-	if len(waiting) == 0 {
+	all := append(blocked, waiting...)
+	if len(all) == 0 {
 		meta.RemoveStatusCondition(&d.Status.Conditions, v1alpha1.ConditionChangeBlocked)
 		return
 	}
-	c := metav1.Condition{Type: v1alpha1.ConditionChangeBlocked, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonBlocked, Message: waiting[0]}
-	if more := len(waiting) - 1; more > 0 {
+	c := metav1.Condition{Type: v1alpha1.ConditionChangeBlocked, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonBlocked, Message: all[0]}
+	if len(blocked) == 0 {
+		c.Reason = v1alpha1.ReasonPending
+	}
+	if more := len(all) - 1; more > 0 {
 		c.Message += fmt.Sprintf("; %d more", more)
 	}
 	mark(d, c)

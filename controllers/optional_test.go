@@ -202,7 +202,7 @@ func TestChangeOfKind(t *testing.T) {
 	d := installed(t, unknown, func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Capabilities = []string{sidecar.PublishVolume} })
 	create(t, attachment(d.Name)) // which keeps no successor away
 	change(t, d, func(s *v1alpha1.CSIDriverDeploymentSpec) { s.Controller.Kind = v1alpha1.KindStatefulSet })
-	message := awaitCondition(t, d, v1alpha1.ConditionChangeBlocked, metav1.ConditionTrue, v1alpha1.ReasonBlocked)
+	message := awaitCondition(t, d, v1alpha1.ConditionChangeBlocked, metav1.ConditionTrue, v1alpha1.ReasonPending)
 	if !strings.Contains(message, "takes the place of Deployment") && !strings.Contains(message, "is being deleted") {
 		t.Errorf("message: %s", message)
 	}

@@ -63,6 +63,7 @@ func withoutHealth(s *v1alpha1.CSIDriverDeploymentStatus) *v1alpha1.CSIDriverDep
 	s.Sidecars, s.SidecarSummary = nil, ""
 	for _, kind := range []string{
 		v1alpha1.ConditionControllerAvailable, v1alpha1.ConditionNodesRegistered, v1alpha1.ConditionSidecarsHealthy, v1alpha1.ConditionReady,
+		v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
 	} {
 		meta.RemoveStatusCondition(&s.Conditions, kind)
 	}

@@ -30,6 +30,12 @@ func TestPace(t *testing.T) {
 		"Registered": {func(s *v1alpha1.CSIDriverDeploymentStatus) {
 			s.Conditions = append(s.Conditions, metav1.Condition{Type: v1alpha1.ConditionNodesRegistered})
 		}, true},
+		"Reconciling": {func(s *v1alpha1.CSIDriverDeploymentStatus) {
+			s.Conditions = append(s.Conditions, metav1.Condition{Type: v1alpha1.ConditionReconciling})
+		}, true},
+		"Stalled": {func(s *v1alpha1.CSIDriverDeploymentStatus) {
+			s.Conditions = append(s.Conditions, metav1.Condition{Type: v1alpha1.ConditionStalled})
+		}, true},
 		"Applied":    {func(s *v1alpha1.CSIDriverDeploymentStatus) { s.Conditions[1].Status = metav1.ConditionTrue }, false},
 		"Objects":    {func(s *v1alpha1.CSIDriverDeploymentStatus) { s.Objects = []v1alpha1.ObjectStatus{{Name: "a"}} }, false},
 		"Generation": {func(s *v1alpha1.CSIDriverDeploymentStatus) { s.ObservedGeneration = 2 }, false},

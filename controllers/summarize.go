@@ -21,8 +21,8 @@ import (
 	"github.com/csi-operator/csi-operator/internal/health"
 )
 
-// report computes Ready and writes the status if anything in it changed. It is
-// the one place that does either.
+// report computes Ready, Reconciling and Stalled, and writes the status if anything in it changed. It is
+// the one place that does any of it.
 //
 // The write is an update that the API server refuses if the object is no longer
 // the one that was looked at: a verdict on an old spec never covers a newer one.
@@ -47,17 +47,18 @@ func (r *Reconciler) report(ctx context.Context, before *v1alpha1.CSIDriverDeplo
 	return 0, nil
 }
 
-// summarize computes Ready from the other conditions.
+// summarize computes Ready, Reconciling and Stalled from the other conditions.
 func summarize(d *v1alpha1.CSIDriverDeployment) {
 	d.Status.ObservedGeneration = d.Generation
 	ready := metav1.Condition{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady,
 		Message: "the driver is deployed and healthy",
 	}
-	if c := firstUnmet(d); c != nil {
+	unmet := unmetOf(d)
+	if len(unmet) > 0 {
 		ready.Status = metav1.ConditionFalse
 		ready.Reason = v1alpha1.ReasonNotReady
-		ready.Message = c.Type + ": " + c.Message
+		ready.Message = unmet[0].Type + ": " + unmet[0].Message
 	}
 	if !d.DeletionTimestamp.IsZero() {
 		ready.Status = metav1.ConditionFalse
@@ -65,12 +66,12 @@ func summarize(d *v1alpha1.CSIDriverDeployment) {
 		ready.Message = deletionProgress(d)
 	}
 	mark(d, ready)
+	markCourse(d, unmet)
 }
 
-// firstUnmet finds the first condition that keeps a deployment from being
-// ready: causes come before their effects. One that is missing, or was computed
-// for an older spec, is not met.
-func firstUnmet(d *v1alpha1.CSIDriverDeployment) *metav1.Condition {
+// unmetOf finds the conditions that keep a deployment from being ready: causes come
+// before their effects. One that is missing, or was computed for an older spec, is not met.
+func unmetOf(d *v1alpha1.CSIDriverDeployment) (unmet []metav1.Condition) {
 	for _, t := range []string{
 		v1alpha1.ConditionSpecValid,
 		v1alpha1.ConditionApplied,
@@ -80,15 +81,15 @@ func firstUnmet(d *v1alpha1.CSIDriverDeployment) *metav1.Condition {
 		v1alpha1.ConditionSidecarsHealthy,
 		v1alpha1.ConditionClassesInSync,
 	} {
-		c := meta.FindStatusCondition(d.Status.Conditions, t)
-		if c == nil || c.ObservedGeneration != d.Generation {
-			return &metav1.Condition{Type: t, Message: "not known yet"}
-		}
-		if c.Status != metav1.ConditionTrue {
-			return c
+		c := current(d, t)
+		switch {
+		case c == nil:
+			unmet = append(unmet, metav1.Condition{Type: t, Reason: v1alpha1.ReasonNotKnown, Message: "not known yet"})
+		case c.Status != metav1.ConditionTrue:
+			unmet = append(unmet, *c)
 		}
 	}
-	return nil
+	return unmet
 }
 
 // deletionProgress is what a deleted object waits for.

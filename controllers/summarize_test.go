@@ -96,6 +96,8 @@ func TestReasonOf(t *testing.T) {
 		"Denied":    {&apply.DeniedError{Object: object}, v1alpha1.ReasonRBACDenied, true},
 		"Refused":   {fmt.Errorf("wrapped: %w", &apply.RefusedError{Object: object}), v1alpha1.ReasonApplyRefused, true},
 		"Joined":    {errors.Join(&apply.RefusedError{Object: object}, &apply.RefusedError{Object: object}), v1alpha1.ReasonApplyRefused, true},
+		"Blocked":   {&apply.BlockedError{Object: object}, v1alpha1.ReasonBlocked, true},
+		"Pending":   {&apply.BlockedError{Object: object, Passing: true}, v1alpha1.ReasonPending, true},
 		"Other":     {errors.New("connection refused"), v1alpha1.ReasonApplyFailed, true},
 	}
 	for name, tc := range cases {
@@ -154,6 +156,13 @@ func TestNews(t *testing.T) {
 		"NotReadyYet":     {now: condition(v1alpha1.ConditionReady, metav1.ConditionFalse)},
 		"ChangeBlocked":   {now: condition(v1alpha1.ConditionChangeBlocked, metav1.ConditionTrue), news: true, severity: "Warning"},
 		"DeletionBlocked": {now: condition(v1alpha1.ConditionDeletionBlocked, metav1.ConditionTrue), news: true, severity: "Warning"},
+		"Pending": {
+			now:  metav1.Condition{Type: v1alpha1.ConditionChangeBlocked, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonPending},
+			news: true, severity: "Normal",
+		},
+		"Reconciling":     {now: condition(v1alpha1.ConditionReconciling, metav1.ConditionTrue)},
+		"Stalled":         {now: condition(v1alpha1.ConditionStalled, metav1.ConditionTrue)},
+		"StalledByOthers": {old: new(metav1.Condition{Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: "Other"}), now: condition(v1alpha1.ConditionStalled, metav1.ConditionTrue)},
 		"Same":            {old: new(condition(v1alpha1.ConditionReady, metav1.ConditionTrue)), now: condition(v1alpha1.ConditionReady, metav1.ConditionTrue)},
 		"Better":          {old: new(condition(v1alpha1.ConditionReady, metav1.ConditionFalse)), now: condition(v1alpha1.ConditionReady, metav1.ConditionTrue), news: true, severity: "Normal"},
 	}

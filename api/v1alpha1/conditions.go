@@ -33,6 +33,15 @@ const (
 	// ConditionDeletionBlocked stands only while volumes or attachments keep a
 	// deleted object from going.
 	ConditionDeletionBlocked = "DeletionBlocked"
+
+	// ConditionReconciling and ConditionStalled are those of kstatus. While Ready is True
+	// neither stands; while it is not, exactly one of them does. Their reason and message
+	// are those of the condition that causes them, and they have no events of their own.
+	//
+	// ConditionReconciling: what is missing is on its way, and nobody has to do anything.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled: somebody has to act, or a fault stands.
+	ConditionStalled = "Stalled"
 )
 
 // Reasons of conditions. The event of a change carries the same reason.
@@ -40,6 +49,8 @@ const (
 	ReasonReady    = "Ready"
 	ReasonNotReady = "NotReady"
 	ReasonDeleting = "Deleting"
+	// ReasonNotKnown: a condition has not been computed for the newest spec yet.
+	ReasonNotKnown = "NotKnown"
 
 	ReasonValid   = "Valid"
 	ReasonInvalid = "Invalid"
@@ -61,9 +72,12 @@ const (
 	ReasonContested = "Contested"
 	// ReasonApplyFailed: the API server could not be asked; it is tried again.
 	ReasonApplyFailed = "ApplyFailed"
-	// ReasonBlocked: an object cannot be applied now, such as one that is being
-	// deleted.
+	// ReasonBlocked: a change cannot be made until somebody acts, such as deletes the
+	// volumes that need what left the spec.
 	ReasonBlocked = "Blocked"
+	// ReasonPending: a change cannot be made yet, and will be without anybody's doing: it
+	// waits for the end of what is being deleted, or of a rollout.
+	ReasonPending = "Pending"
 	// ReasonPlanOnly: something is not as rendered, and managementState is Plan.
 	ReasonPlanOnly = "PlanOnly"
 	// ReasonUnmanaged: something is not as rendered, and managementState is
@@ -78,14 +92,19 @@ const (
 	// the driver has. The status of the condition is Unknown.
 	ReasonNothingDeployed = "NothingDeployed"
 
-	ReasonAvailable   = "Available"
+	ReasonAvailable = "Available"
+	// ReasonUnavailable: no controller pod is ready, and something is wrong with them.
 	ReasonUnavailable = "Unavailable"
 
-	ReasonRegistered   = "Registered"
+	ReasonRegistered = "Registered"
+	// ReasonUnregistered: too many nodes are not registered, and something is wrong on one
+	// of them.
 	ReasonUnregistered = "Unregistered"
 	ReasonNoNodes      = "NoNodes"
 
-	ReasonHealthy   = "Healthy"
+	ReasonHealthy = "Healthy"
+	// ReasonStarting, of ControllerAvailable, NodesRegistered and SidecarsHealthy: pods
+	// are missing or start, or roll out, and nothing has failed.
 	ReasonStarting  = "Starting"
 	ReasonUnhealthy = "Unhealthy"
 

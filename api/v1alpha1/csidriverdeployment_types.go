@@ -35,6 +35,7 @@ type CSIDriverDeployment struct {
 
 	// status is what is there.
 	// +optional
+	// +kubebuilder:default={}
 	Status CSIDriverDeploymentStatus `json:"status,omitzero"`
 }
 

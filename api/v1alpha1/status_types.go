@@ -11,8 +11,10 @@ import (
 // CSIDriverDeploymentStatus is what is there. A message in it has at most 256
 // bytes, that of a condition 2,048; nothing in it counts up while nothing changes.
 type CSIDriverDeploymentStatus struct {
-	// observedGeneration is the generation of spec that this status tells of.
+	// observedGeneration is the generation of spec that this status tells of; -1 until the
+	// operator has looked at the object, so that nobody takes it for one without a status.
 	// +optional
+	// +kubebuilder:default=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// namespace is the effective namespace of the pods.
@@ -21,8 +23,8 @@ type CSIDriverDeploymentStatus struct {
 
 	// conditions: Ready and what it is made of (SpecValid, Applied,
 	// ControllerAvailable, NodesRegistered, SidecarsHealthy,
-	// CapabilitiesMatch, ClassesInSync); ChangeBlocked and DeletionBlocked only while
-	// they hold.
+	// CapabilitiesMatch, ClassesInSync); ChangeBlocked, DeletionBlocked, Reconciling and
+	// Stalled only while they hold.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -154,7 +154,7 @@ func atOnce(n int, f func(i int) error) []error {
 func (a *Applier) apply(ctx context.Context, change plan.Change) (Applied, error) {
 	switch {
 	case change.Action == plan.Blocked:
-		return Applied{}, &BlockedError{Object: change.Ref, Reason: change.Reason}
+		return Applied{}, &BlockedError{Object: change.Ref, Reason: change.Reason, Passing: change.Passing}
 	case change.Refused != nil:
 		return Applied{}, change.Refused
 	}

@@ -261,7 +261,7 @@ func TestApply(t *testing.T) {
 			},
 			want:    [][]string{accounts, bindings, workloads},
 			removed: []plan.Ref{{Kind: "StorageClass", Name: "old"}, {Kind: "Deployment", Namespace: "ns", Name: "old"}},
-			err:     &BlockedError{},
+			err:     &BlockedError{Passing: true},
 		},
 		"DeniedRightsKeepPodsAway": {
 			fail: map[string]error{"ClusterRole": answer(http.StatusForbidden, metav1.StatusReasonForbidden, "RBAC permissions not currently held: {x}")},

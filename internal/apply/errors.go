@@ -42,6 +42,8 @@ type BlockedError struct {
 	Object plan.Ref
 	// Reason is what stands in the way.
 	Reason string
+	// Passing is true where that goes without anybody's doing.
+	Passing bool
 }
 
 // Error names the object and what it waits for.
@@ -192,9 +194,9 @@ func namedFields(s metav1.Status) []string {
 
 // worst joins the errors of the gravest sort: those that may pass if tried
 // again, else conflicts and namespaces, else lacking rights, else refusals, else
-// contests, else what only has to wait.
+// contests, else what waits for somebody, else what only has to wait.
 func worst(errs []error) error {
-	var sorted [6][]error
+	var sorted [7][]error
 	for _, err := range errs {
 		n := sortOf(err)
 		sorted[n] = append(sorted[n], err)
@@ -225,8 +227,10 @@ func sortOf(err error) int {
 		return 3
 	case errors.As(err, &contested):
 		return 4
-	case errors.As(err, &blocked):
+	case errors.As(err, &blocked) && !blocked.Passing:
 		return 5
+	case errors.As(err, &blocked):
+		return 6
 	default:
 		return 0
 	}

@@ -117,6 +117,7 @@ func TestWorst(t *testing.T) {
 	passing := errors.New("connection refused")
 	denied, refused := &DeniedError{}, &RefusedError{}
 	namespace := &NamespaceError{}
+	blocked, waiting := &BlockedError{}, &BlockedError{Passing: true}
 	cases := map[string]struct {
 		errs []error
 		want error
@@ -127,6 +128,8 @@ func TestWorst(t *testing.T) {
 		"Denied":  {errs: []error{refused, denied}, want: denied, not: refused},
 		"Gone":    {errs: []error{refused, denied, namespace}, want: namespace, not: denied},
 		"Passing": {errs: []error{refused, namespace, denied, passing}, want: passing, not: namespace},
+		"Pending": {errs: []error{waiting}, want: waiting},
+		"Blocked": {errs: []error{waiting, blocked}, want: blocked, not: waiting},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -24,11 +24,21 @@ func controllerAvailable(views map[string]view, s v1alpha1.WorkloadStatus, rows 
 	if s.Ready > 0 {
 		return condition(v1alpha1.ConditionControllerAvailable, true, v1alpha1.ReasonAvailable, counts)
 	}
-	cause := v.absence()
+	cause, fault := v.absence(), v.obstacle() != ""
 	if r := firstBad(rows, v1alpha1.ComponentController); r != nil && r.Worst != nil {
 		cause = r.Name + ": " + describe(*r.Worst)
+		fault = fault || r.State != v1alpha1.SidecarStarting
 	}
-	return condition(v1alpha1.ConditionControllerAvailable, false, v1alpha1.ReasonUnavailable, counts+"; "+cause)
+	return condition(v1alpha1.ConditionControllerAvailable, false, unless(fault, v1alpha1.ReasonUnavailable), counts+"; "+cause)
+}
+
+// unless is the reason of what is not as it should be: it starts, or has the given reason
+// if there is a fault.
+func unless(fault bool, reason string) string {
+	if fault {
+		return reason
+	}
+	return v1alpha1.ReasonStarting
 }
 
 // nodesRegistered is False as soon as one pool is out of order, and tells of that one.
@@ -71,7 +81,7 @@ func registeredOf(registered, desired int32) string {
 func poolRegistered(p pool) metav1.Condition {
 	const kind = v1alpha1.ConditionNodesRegistered
 	if !p.known {
-		return condition(kind, false, v1alpha1.ReasonUnregistered, p.absence())
+		return condition(kind, false, v1alpha1.ReasonStarting, p.absence())
 	}
 	if p.desired == 0 {
 		return condition(kind, false, v1alpha1.ReasonNoNodes, fmt.Sprintf("no node is fit for the pods of %s %q", p.kind, p.name))
@@ -83,7 +93,7 @@ func poolRegistered(p pool) metav1.Condition {
 		message += "; not yet: " + strings.Join(named, ", ") + "; " + p.whyUnregistered(named[0])
 	}
 	if p.registered == 0 || missing > fewNodes(p.desired) {
-		return condition(kind, false, v1alpha1.ReasonUnregistered, message)
+		return condition(kind, false, unless(p.faulty(), v1alpha1.ReasonUnregistered), message)
 	}
 	return condition(kind, true, v1alpha1.ReasonRegistered, message)
 }

@@ -71,8 +71,8 @@ func TestConditions(t *testing.T) {
 		},
 		"Nothing": {
 			want: result{
-				Controller: condition{"False", "Unavailable", "0 of 0 controller pods are ready; the Deployment has not started yet"},
-				Nodes:      condition{"False", "Unregistered", "the DaemonSet has not started yet"},
+				Controller: condition{"False", "Starting", "0 of 0 controller pods are ready; the Deployment has not started yet"},
+				Nodes:      condition{"False", "Starting", "the DaemonSet has not started yet"},
 				Sidecars:   condition{"False", "Starting", "2 containers are not healthy; driver of controller: 0 of 0 ready; the Deployment has not started yet"},
 				Summary:    "0/2",
 			},
@@ -87,7 +87,7 @@ func TestConditions(t *testing.T) {
 		"TwoOfTwelveUnregistered": {
 			observed: Observed{Controller: deployment(1, 1), Nodes: pool1(daemonSet(12, 12)), Pods: append(pods12, controllerPod), CSINodes: drop(nodes12, "node-c", "node-a")},
 			want: edit(good, func(r *result) {
-				r.Nodes = condition{"False", "Unregistered", "10 of 12 nodes have registered the driver; not yet: node-a, node-c; pod node-node-a is ready, but CSINode node-a does not list pool.example.com"}
+				r.Nodes = condition{"False", "Starting", "10 of 12 nodes have registered the driver; not yet: node-a, node-c; pod node-node-a is ready, but CSINode node-a does not list pool.example.com"}
 				r.Registered, r.Unregistered = 10, []string{"node-a", "node-c"}
 			}),
 		},
@@ -108,7 +108,7 @@ func TestConditions(t *testing.T) {
 				Pods: []corev1.Pod{controllerPod, pod("n1", n, "", boundTo("node-z"))},
 			},
 			want: edit(good, func(r *result) {
-				r.Nodes = condition{"False", "Unregistered", "0 of 1 nodes have registered the driver; not yet: node-z; pod n1 is not ready"}
+				r.Nodes = condition{"False", "Starting", "0 of 1 nodes have registered the driver; not yet: node-z; pod n1 is not ready"}
 				r.Sidecars = condition{"False", "Starting", "driver of node: 0 of 1 ready; pod n1 is not ready yet"}
 				r.Registered, r.Unregistered, r.Summary = 0, []string{"node-z"}, "1/2"
 			}),

@@ -126,6 +126,20 @@ func (p pool) whyNotReady(pod *corev1.Pod) string {
 	return container + ": " + describe(worst.problem)
 }
 
+// faulty tells whether something is wrong on a node that is not registered, or with the
+// workload: time alone will not register it.
+func (p pool) faulty() bool {
+	return p.obstacle() != "" || slices.ContainsFunc(p.live, func(pod corev1.Pod) bool {
+		_, missing := slices.BinarySearch(p.missing, nodeOf(&pod))
+		return missing && p.fails(&pod)
+	})
+}
+
+// fails tells whether a container of a pod has failed, or its node was lost.
+func (v view) fails(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(v.containers, func(name string) bool { return v.judge(pod, name).verdict > starting })
+}
+
 // nodeOf is the node of a daemon pod. Before it is scheduled the DaemonSet's
 // controller has bound it to its node by an affinity to the node's name.
 func nodeOf(pod *corev1.Pod) string {

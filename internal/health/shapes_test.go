@@ -57,12 +57,12 @@ func TestShapes(t *testing.T) {
 		"OnePoolOfTwoIsOut": {
 			[]desired.Component{pool("first"), pool("second")},
 			Observed{Nodes: sets(1, 1), Pods: []corev1.Pod{nodePod("first", "a"), nodePod("second", "c")}, CSINodes: csiNodes},
-			verdict{"True NotWanted", "False Unregistered", "0 of 1 nodes have registered the driver; not yet: c; pod second-c is ready, but CSINode c does not list " + driver, "1/2"},
+			verdict{"True NotWanted", "False Starting", "0 of 1 nodes have registered the driver; not yet: c; pod second-c is ready, but CSINode c does not list " + driver, "1/2"},
 		},
 		"PoolThatIsNotThere": {
 			[]desired.Component{pool("first"), pool("third")},
 			Observed{Nodes: sets(1, 0), Pods: []corev1.Pod{nodePod("first", "a")}, CSINodes: csiNodes},
-			verdict{"True NotWanted", "False Unregistered", "the DaemonSet has not started yet", "1/1"},
+			verdict{"True NotWanted", "False Starting", "the DaemonSet has not started yet", "1/1"},
 		},
 		"SinglePod": {
 			[]desired.Component{{Name: v1alpha1.ComponentController, Kind: "StatefulSet", Registers: true}},
@@ -71,7 +71,7 @@ func TestShapes(t *testing.T) {
 		},
 		"StatefulSetIsNotADeployment": {
 			[]desired.Component{{Name: v1alpha1.ComponentController, Kind: "StatefulSet"}}, Observed{Controller: deployment(1, 1)},
-			verdict{"False Unavailable", "True NotWanted", "the driver runs on no node", "0/0"},
+			verdict{"False Starting", "True NotWanted", "the driver runs on no node", "0/0"},
 		},
 	}
 	for name, tc := range cases {

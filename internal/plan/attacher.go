@@ -125,7 +125,8 @@ func (in Input) keepRights(p Plan) Plan {
 		}
 		of := component(change.Live)
 		if change.Action == Apply && blocked[of] || change.Action == Delete && changing[of] {
-			p[i].Action, p[i].Intent, p[i].Reason = Blocked, nil, "it changes after the workload that uses it"
+			p[i].Action, p[i].Intent, p[i].Passing = Blocked, nil, true
+			p[i].Reason = "it changes after the workload that uses it"
 		}
 	}
 	return p

@@ -86,6 +86,9 @@ type Change struct {
 	Last types.UID
 	// Owner is who a Conflict belongs to, if it is another CSIDriverDeployment.
 	Owner string
+	// Passing is true for a Blocked change that can be made one day without anybody's
+	// doing, and for one that only follows another change.
+	Passing bool
 	// Refused is why the same change is not made again now, although it may be one day.
 	Refused error
 }
@@ -145,7 +148,7 @@ func (p Plan) Conflicts() Plan {
 func (in Input) change(ref Ref, object desired.Object) (Change, error) {
 	live, record, intent := in.Live[ref], in.Records[ref], object.Intent
 	if old := in.predecessor(ref, intent); live == nil && old != nil {
-		return Change{Action: Blocked, Reason: fmt.Sprintf("it takes the place of %s, and starts when that is gone", old)}, nil
+		return Change{Action: Blocked, Passing: true, Reason: fmt.Sprintf("it takes the place of %s, and starts when that is gone", old)}, nil
 	}
 	if live == nil {
 		reason := "it does not exist yet"
@@ -161,7 +164,7 @@ func (in Input) change(ref Ref, object desired.Object) (Change, error) {
 		return Change{Action: Heal, Reason: "it has lost its label", Fields: []string{"metadata.labels"}, Intent: intent}, nil
 	}
 	if live.GetDeletionTimestamp() != nil {
-		return Change{Action: Blocked, Reason: "it is being deleted, and comes back when it is gone"}, nil
+		return Change{Action: Blocked, Passing: true, Reason: "it is being deleted, and comes back when it is gone"}, nil
 	}
 	if field := incurable(live); field != "" {
 		return Change{Action: Recreate, Reason: "others gave it what only a new object is without", Fields: []string{field}, Intent: intent}, nil

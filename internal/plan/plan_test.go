@@ -176,7 +176,7 @@ func TestMake(t *testing.T) {
 			}
 			var want Plan
 			if tc.action != "" {
-				want = Plan{{Ref: ref, Action: tc.action, Fields: tc.fields, Owner: tc.owner}}
+				want = Plan{{Ref: ref, Action: tc.action, Fields: tc.fields, Owner: tc.owner, Passing: tc.action == Blocked}}
 			}
 			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Change{}, "Reason", "Step", "Intent", "Live", "Last")); diff != "" {
 				t.Fatalf("-want, +got:\n%s", diff)

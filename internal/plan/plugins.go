@@ -27,7 +27,7 @@ func (in Input) onePluginANode(p Plan) (Plan, error) {
 			return nil, err
 		}
 		if other != nil {
-			p[i].Action, p[i].Intent = Blocked, nil
+			p[i].Action, p[i].Intent, p[i].Passing = Blocked, nil, true
 			p[i].Reason = fmt.Sprintf("%s still serves nodes that it would serve, and goes first", other)
 		}
 	}

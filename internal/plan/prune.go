@@ -38,6 +38,7 @@ func (in Input) deletions(wanted map[Ref]bool) ([]Change, error) {
 		change := Change{Ref: ref, Action: Delete, Reason: unwanted, Live: live, Step: desired.StepWorkloads}
 		if obstacle != "" {
 			change.Action, change.Reason = Blocked, unwanted+", and "+obstacle
+			change.Passing = live.GetDeletionTimestamp() != nil
 		}
 		changes = append(changes, change)
 	}
@@ -52,7 +53,8 @@ func afterWorkloads(changes []Change) []Change {
 	workloads := slices.ContainsFunc(changes, func(c Change) bool { return IsWorkload(c.Ref) })
 	for i, c := range changes {
 		if workloads && c.Action == Delete && rank(c.Ref) > rankOfWorkloads {
-			changes[i].Action, changes[i].Reason = Blocked, unwanted+", and goes after the workloads"
+			changes[i].Action, changes[i].Passing = Blocked, true
+			changes[i].Reason = unwanted + ", and goes after the workloads"
 		}
 	}
 	return changes

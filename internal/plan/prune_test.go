@@ -25,12 +25,12 @@ func TestUnwanted(t *testing.T) {
 		want  []string
 	}{
 		"InOrder":                {kinds: []string{"ClusterRole", "CSIDriver", "StorageClass"}, want: []string{"Delete StorageClass", "Delete CSIDriver", "Delete ClusterRole"}},
-		"AccountsAfterWorkloads": {kinds: []string{"ServiceAccount", "Deployment", "DaemonSet"}, want: []string{"Delete DaemonSet", "Delete Deployment", "Blocked ServiceAccount"}},
-		"AccountsWhileOneGoes":   {kinds: []string{"ServiceAccount", "Deployment"}, going: "Deployment", want: []string{"Blocked Deployment", "Blocked ServiceAccount"}},
-		"ControllerAttached":     {kinds: []string{"Deployment", "Role"}, use: attachments, want: []string{"Blocked Deployment", "Blocked Role"}},
+		"AccountsAfterWorkloads": {kinds: []string{"ServiceAccount", "Deployment", "DaemonSet"}, want: []string{"Delete DaemonSet", "Delete Deployment", "Pending ServiceAccount"}},
+		"AccountsWhileOneGoes":   {kinds: []string{"ServiceAccount", "Deployment"}, going: "Deployment", want: []string{"Pending Deployment", "Pending ServiceAccount"}},
+		"ControllerAttached":     {kinds: []string{"Deployment", "Role"}, use: attachments, want: []string{"Blocked Deployment", "Pending Role"}},
 		"ControllerOfVolumes":    {kinds: []string{"Deployment"}, use: volumes, want: []string{"Delete Deployment"}},
 		"NodesAttached":          {kinds: []string{"DaemonSet"}, use: attachments, want: []string{"Blocked DaemonSet"}},
-		"NodesOfVolumes":         {kinds: []string{"DaemonSet", "ClusterRole", "StorageClass"}, use: volumes, want: []string{"Delete StorageClass", "Blocked DaemonSet", "Blocked ClusterRole"}},
+		"NodesOfVolumes":         {kinds: []string{"DaemonSet", "ClusterRole", "StorageClass"}, use: volumes, want: []string{"Delete StorageClass", "Blocked DaemonSet", "Pending ClusterRole"}},
 		"RightsOfNoWorkload":     {kinds: []string{"RoleBinding"}, use: volumes, want: []string{"Delete RoleBinding"}},
 	}
 	for name, tc := range cases {
@@ -50,7 +50,7 @@ func TestUnwanted(t *testing.T) {
 			}
 			var got []string
 			for _, change := range p {
-				got = append(got, string(change.Action)+" "+change.Ref.Kind)
+				got = append(got, verb(change)+" "+change.Ref.Kind)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("-want, +got:\n%s", diff)
