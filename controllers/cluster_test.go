@@ -101,6 +101,7 @@ func awaitCondition(t *testing.T, d *v1alpha1.CSIDriverDeployment, kind string, 
 		if err := cluster.Get(t.Context(), client.ObjectKeyFromObject(d), now); err != nil {
 			return err
 		}
+		wantAgreement(t, now)
 		c := meta.FindStatusCondition(now.Status.Conditions, kind)
 		if c == nil || c.Status != status || c.Reason != reason || c.ObservedGeneration != now.Generation {
 			return fmt.Errorf("is %+v at generation %d, want %s/%s", c, now.Generation, status, reason)
@@ -170,12 +171,14 @@ func versions(t *testing.T, d *v1alpha1.CSIDriverDeployment) map[string]string {
 	return v
 }
 
+// refresh reads a driver. Whatever state it is in, other tools agree on it.
 func refresh(t *testing.T, d *v1alpha1.CSIDriverDeployment) *v1alpha1.CSIDriverDeployment {
 	t.Helper()
 	now := &v1alpha1.CSIDriverDeployment{}
 	if err := cluster.Get(t.Context(), client.ObjectKeyFromObject(d), now); err != nil {
 		t.Fatalf("reading %s: %v", d.Name, err)
 	}
+	wantAgreement(t, now)
 	return now
 }
 

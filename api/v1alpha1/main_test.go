@@ -11,16 +11,18 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/csi-operator/csi-operator/api/v1alpha1"
 )
 
-// server is the one API server of this package's tests, and kubeconfig the file by which
-// kubectl finds it.
+// server is the one API server of this package's tests, restConfig how clients reach it,
+// and kubeconfig the file by which kubectl finds it.
 var (
 	server     client.Client
+	restConfig *rest.Config
 	kubeconfig string
 )
 
@@ -46,7 +48,7 @@ func runTests(m *testing.M) (code int, err error) {
 	}
 	env.ControlPlane.Etcd.Configure().Set("unsafe-no-fsync", "true")
 	defer func() { err = errors.Join(err, env.Stop()) }() // also after half a start
-	config, err := env.Start()
+	restConfig, err = env.Start()
 	if err != nil {
 		return 1, fmt.Errorf("starting the API server: %w", err)
 	}
@@ -54,8 +56,8 @@ func runTests(m *testing.M) (code int, err error) {
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		return 1, err
 	}
-	config.QPS = -1
-	if server, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+	restConfig.QPS = -1
+	if server, err = client.New(restConfig, client.Options{Scheme: scheme}); err != nil {
 		return 1, err
 	}
 	if kubeconfig, err = writeKubeconfig(env); err != nil {
