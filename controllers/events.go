@@ -4,6 +4,8 @@
 package controllers
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,11 +24,12 @@ const maxNote = 1024
 // reason. It is called after the status was written, so that no event tells of
 // something that the status does not say.
 func (r *Reconciler) announce(before *v1alpha1.CSIDriverDeploymentStatus, d *v1alpha1.CSIDriverDeployment) {
+	onItsWay := meta.IsStatusConditionTrue(d.Status.Conditions, v1alpha1.ConditionReconciling)
 	for _, c := range d.Status.Conditions {
 		if !newsworthy(meta.FindStatusCondition(before.Conditions, c.Type), c) {
 			continue
 		}
-		r.recorder.Eventf(d, nil, severity(c), c.Reason, eventAction, "%s", health.CutAt(maxNote, c.Message))
+		r.recorder.Eventf(d, nil, severity(c, onItsWay), c.Reason, eventAction, "%s", health.CutAt(maxNote, c.Message))
 	}
 }
 
@@ -41,7 +44,7 @@ func newsworthy(old *metav1.Condition, c metav1.Condition) bool {
 	}
 	switch c.Type {
 	case v1alpha1.ConditionSpecValid, v1alpha1.ConditionApplied:
-		return c.Status != metav1.ConditionTrue || severity(c) == corev1.EventTypeWarning
+		return c.Status != metav1.ConditionTrue || severity(c, false) == corev1.EventTypeWarning
 	default:
 		return isObstacle(c)
 	}
@@ -53,16 +56,26 @@ func isObstacle(c metav1.Condition) bool {
 	return c.Type == v1alpha1.ConditionDeletionBlocked || c.Type == v1alpha1.ConditionChangeBlocked
 }
 
-func severity(c metav1.Condition) string {
+// severity of a condition. A rollout is no reason to warn, and neither is what is not Ready
+// meanwhile.
+func severity(c metav1.Condition, onItsWay bool) string {
 	good := c.Status == metav1.ConditionTrue
 	if isObstacle(c) {
 		good = !good
 	}
-	if c.Reason == v1alpha1.ReasonUnchecked {
+	switch {
+	case c.Reason == v1alpha1.ReasonUnchecked:
+		return corev1.EventTypeWarning
+	case good, c.Type == v1alpha1.ConditionReady && onItsWay, isPassing(c.Reason):
+		return corev1.EventTypeNormal
+	default:
 		return corev1.EventTypeWarning
 	}
-	if good || c.Reason == v1alpha1.ReasonDeleting || c.Reason == v1alpha1.ReasonPending {
-		return corev1.EventTypeNormal
-	}
-	return corev1.EventTypeWarning
+}
+
+// isPassing is true for reasons of what ends by itself.
+func isPassing(reason string) bool {
+	return slices.Contains([]string{
+		v1alpha1.ReasonDeleting, v1alpha1.ReasonPending, v1alpha1.ReasonStarting, v1alpha1.ReasonNotAsked,
+	}, reason)
 }

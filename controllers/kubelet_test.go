@@ -127,9 +127,10 @@ func endPods(t *testing.T, d *v1alpha1.CSIDriverDeployment, component string) {
 	}
 }
 
-// register makes the CSINode of a node list a driver, with others before it.
+// register makes a node whose CSINode lists a driver, with others before it.
 func register(t *testing.T, node, driver string) {
 	t.Helper()
+	create(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}})
 	create(t, &storagev1.CSINode{
 		ObjectMeta: metav1.ObjectMeta{Name: node},
 		Spec: storagev1.CSINodeSpec{Drivers: []storagev1.CSINodeDriver{

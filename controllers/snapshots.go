@@ -35,7 +35,7 @@ func optionalKinds() []schema.GroupVersionKind {
 
 const (
 	// labelManagedBy is on the contents of a snapshot-controller that shares them out among
-	// nodes (ANNOTATION and label names: external-snapshotter/pkg/utils/util.go).
+	// nodes (names: external-snapshotter/pkg/utils/util.go).
 	labelManagedBy = "snapshot.storage.kubernetes.io/managed-by"
 	// annotationBeingCreated is on a content while csi-snapshotter works on it.
 	annotationBeingCreated = "snapshot.storage.kubernetes.io/volumesnapshot-being-created"
@@ -58,11 +58,11 @@ func stripSnapshot(u *unstructured.Unstructured) *unstructured.Unstructured {
 		kept.SetLabels(map[string]string{labelManagedBy: node})
 	}
 	for _, field := range []string{"driver", "volumeSnapshotClassName"} {
-		if v, found, _ := unstructured.NestedString(u.Object, "spec", field); found { //nolint:errcheck // found tells
+		if v, found, _ := unstructured.NestedString(u.Object, "spec", field); found {
 			kept.Object[field] = v
 		}
 	}
-	status, _, _ := unstructured.NestedMap(u.Object, "status") //nolint:errcheck // an odd status is a status
+	status, _, _ := unstructured.NestedMap(u.Object, "status")
 	kept.Object[taken] = len(status) > 0 || u.GetAnnotations()[annotationBeingCreated] != "" || u.GetDeletionTimestamp() != nil
 	return kept
 }

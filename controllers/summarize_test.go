@@ -150,6 +150,7 @@ func TestNews(t *testing.T) {
 		now      metav1.Condition
 		news     bool
 		severity string
+		onItsWay bool
 	}{
 		"FirstAndGood":    {now: condition(v1alpha1.ConditionApplied, metav1.ConditionTrue)},
 		"FirstAndBad":     {now: condition(v1alpha1.ConditionApplied, metav1.ConditionFalse), news: true, severity: "Warning"},
@@ -158,6 +159,19 @@ func TestNews(t *testing.T) {
 		"DeletionBlocked": {now: condition(v1alpha1.ConditionDeletionBlocked, metav1.ConditionTrue), news: true, severity: "Warning"},
 		"Pending": {
 			now:  metav1.Condition{Type: v1alpha1.ConditionChangeBlocked, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonPending},
+			news: true, severity: "Normal",
+		},
+		"RollsOut": {
+			old: new(condition(v1alpha1.ConditionReady, metav1.ConditionTrue)), now: condition(v1alpha1.ConditionReady, metav1.ConditionFalse),
+			news: true, severity: "Normal", onItsWay: true,
+		},
+		"Breaks": {
+			old: new(condition(v1alpha1.ConditionReady, metav1.ConditionTrue)), now: condition(v1alpha1.ConditionReady, metav1.ConditionFalse),
+			news: true, severity: "Warning",
+		},
+		"Starts": {
+			old:  new(condition(v1alpha1.ConditionSidecarsHealthy, metav1.ConditionTrue)),
+			now:  metav1.Condition{Type: v1alpha1.ConditionSidecarsHealthy, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonStarting},
 			news: true, severity: "Normal",
 		},
 		"Reconciling":     {now: condition(v1alpha1.ConditionReconciling, metav1.ConditionTrue)},
@@ -171,7 +185,7 @@ func TestNews(t *testing.T) {
 			if got := newsworthy(tc.old, tc.now); got != tc.news {
 				t.Errorf("news: %t, want %t", got, tc.news)
 			}
-			if got := severity(tc.now); tc.news && got != tc.severity {
+			if got := severity(tc.now, tc.onItsWay); tc.news && got != tc.severity {
 				t.Errorf("severity %s, want %s", got, tc.severity)
 			}
 		})

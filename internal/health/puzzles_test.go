@@ -104,7 +104,7 @@ func TestHintsAreTold(t *testing.T) {
 	}
 	v := view{kind: "DaemonSet", name: "set", uid: "set", known: true, desired: 1, updated: 1, settled: true, hints: hints}
 	missing := assessRow(row, v).SidecarStatus
-	if missing.State != v1alpha1.SidecarStarting || missing.Message != "0 of 1 ready; pods are forbidden: quota" {
+	if missing.State != v1alpha1.SidecarDown || missing.Message != "0 of 1 ready; pods are forbidden: quota" {
 		t.Errorf("without a pod: %+v", missing)
 	}
 

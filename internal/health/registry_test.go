@@ -42,12 +42,12 @@ func TestWhyUnregistered(t *testing.T) {
 		want    string
 		row     string
 	}{
-		"Registered":    {pod: pod("p", n, "node-a", wholeReady, registrar), csiNode: ownedBy(csiNode("node-a", driver), "1")},
-		"OfNobody":      {pod: pod("p", n, "node-a", wholeReady, registrar), csiNode: csiNode("node-a", driver)},
-		"NotYet":        {pod: pod("p", n, "node-a", wholeReady, registrar), csiNode: csiNode("node-a"), want: ready},
-		"OtherListed":   {pod: pod("p", n, "node-a", wholeReady, registrar), csiNode: csiNode("node-a", "other"), want: ready},
-		"NoCSINode":     {pod: pod("p", n, "node-a", wholeReady, registrar), want: ready},
-		"OfAFormerNode": {pod: pod("p", n, "node-a", wholeReady, registrar), csiNode: ownedBy(csiNode("node-a", driver), "0"), want: "CSINode node-a is of an earlier node of that name; kubelet makes it anew, restart pod p if it does not"},
+		"Registered":     {pod: pod("p", n, "node-a", wholeReady, registrar), csiNode: ownedBy(csiNode("node-a", driver), "1")},
+		"OfNobody":       {pod: pod("p", n, "node-a", wholeReady, registrar), csiNode: csiNode("node-a", driver)},
+		"NotYet":         {pod: pod("p", n, "node-a", wholeReady, registrar), csiNode: csiNode("node-a"), want: ready},
+		"OtherListed":    {pod: pod("p", n, "node-a", wholeReady, registrar), csiNode: csiNode("node-a", "other"), want: ready},
+		"NoCSINode":      {pod: pod("p", n, "node-a", wholeReady, registrar), want: ready},
+		"OfAFormerNode":  {pod: pod("p", n, "node-a", wholeReady, registrar), csiNode: ownedBy(csiNode("node-a", driver), "0"), want: "CSINode node-a is of an earlier node of that name; kubelet makes it anew, restart pod p if it does not"},
 		"OfADeletedNode": {pod: pod("p", n, "node-z", wholeReady, registrar), csiNode: csiNode("node-z", driver), want: "the node is gone; Kubernetes removes pod p within a minute"},
 		"Refused": {
 			pod: pod("p", n, "node-a", wholeReady, with(refused)), want: "pod p on node-a: NotRegistered: Internal: no zone",

@@ -42,6 +42,9 @@ func assessRow(row desired.Row, v view) assessment {
 		s.State, cause = v.judgeWork(row)
 	case worst == nil:
 		cause = v.absence()
+		if v.known && v.obstacle() != "" {
+			s.State = failedState(s.Ready)
+		}
 	default:
 		s.Worst = &worst.problem
 		cause = describe(worst.problem)
@@ -132,11 +135,17 @@ func stateOf(s v1alpha1.SidecarStatus, known bool, worst *finding) v1alpha1.Side
 		return v1alpha1.SidecarHealthy
 	case worst == nil || worst.verdict == starting:
 		return v1alpha1.SidecarStarting
-	case s.Ready > 0:
-		return v1alpha1.SidecarDegraded
 	default:
-		return v1alpha1.SidecarDown
+		return failedState(s.Ready)
 	}
+}
+
+// failedState is the state of a row of which something has failed.
+func failedState(ready int32) v1alpha1.SidecarState {
+	if ready > 0 {
+		return v1alpha1.SidecarDegraded
+	}
+	return v1alpha1.SidecarDown
 }
 
 // reasonNotRegistered is the reason of a registrar that the kubelet refuses.

@@ -56,7 +56,7 @@ func TestRow(t *testing.T) {
 				}}
 				return d
 			}(),
-			want: v1alpha1.SidecarStatus{Desired: 2, State: v1alpha1.SidecarStarting, Message: "0 of 2 ready; exceeded quota: pods=0"},
+			want: v1alpha1.SidecarStatus{Desired: 2, State: v1alpha1.SidecarDown, Message: "0 of 2 ready; exceeded quota: pods=0"},
 		},
 		"NoPodsAndNoFailure": {
 			deployment: func() *appsv1.Deployment {

@@ -45,7 +45,7 @@ func TestWithoutPodName(t *testing.T) {
 	for in, want := range map[string]string{
 		`Error creating: pods "d-node-x7k2p" is forbidden: violates PodSecurity "restricted:latest": privileged`: `pods are forbidden: violates PodSecurity "restricted:latest": privileged`,
 		`pods "d-5d4f8c7b9-abcde" is forbidden: exceeded quota: few`:                                             "pods are forbidden: exceeded quota: few",
-		`(combined from similar events): Error creating: pods "d-x7k2p" is forbidden: no`:                       "pods are forbidden: no",
+		`(combined from similar events): Error creating: pods "d-x7k2p" is forbidden: no`:                        "pods are forbidden: no",
 		`Error creating: pods "d" already exists`:                                                                `Error creating: pods "d" already exists`,
 		`secrets "s" is forbidden: no`:                                                                           `secrets "s" is forbidden: no`,
 		"":                                                                                                       "",

@@ -113,6 +113,10 @@ func contradiction(s v1alpha1.CSIDriverDeploymentStatus) error {
 	if is(v1alpha1.ConditionReady) != (len(unmet) == 0) {
 		return fmt.Errorf("ready is %t, and not met are %v", is(v1alpha1.ConditionReady), unmet)
 	}
+	reconciling, stalled := is(v1alpha1.ConditionReconciling), is(v1alpha1.ConditionStalled)
+	if reconciling && stalled || is(v1alpha1.ConditionReady) == (reconciling || stalled) {
+		return fmt.Errorf("ready is %t, Reconciling %t, Stalled %t", is(v1alpha1.ConditionReady), reconciling, stalled)
+	}
 	healthy := 0
 	for _, r := range s.Sidecars {
 		if r.State == v1alpha1.SidecarHealthy {
