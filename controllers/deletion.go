@@ -65,7 +65,7 @@ func (r *Reconciler) remove(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 		return reconcile.Result{}, stuck(d, err)
 	}
 	if d.Spec.ManagementState == v1alpha1.Unmanaged {
-		return reconcile.Result{}, r.release(ctx, d, owned)
+		return r.release(ctx, d, owned)
 	}
 	if len(owned) > 0 {
 		blocked, err := r.gate(ctx, d)
@@ -78,16 +78,20 @@ func (r *Reconciler) remove(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	}
 	markChangeBlocked(d, nil)
 	listRemaining(d, owned)
+	// At once: there are no volumes, and nodes without the driver are of use to others.
+	later, taintErr := r.untaint(ctx, d)
 	done, waiting, err := r.takeAway(ctx, d, owned)
 	switch {
 	case err != nil:
 		return reconcile.Result{}, stuck(d, err)
 	case waiting != "":
 		progress(d, waiting)
-		more, err := r.assess(ctx, d, parts{components: componentsOf(d), rows: rowsOf(d)})
-		return reconcile.Result{RequeueAfter: sooner(afterWaiting, more)}, err
+		_, more, err := r.assess(ctx, d, parts{components: componentsOf(d), rows: rowsOf(d)})
+		return reconcile.Result{RequeueAfter: sooner(sooner(afterWaiting, more), later)}, err
 	case !done:
 		return reconcile.Result{}, nil
+	case taintErr != nil || later > 0:
+		return after(stuck(d, taintErr), later)
 	}
 	return reconcile.Result{}, r.removeFinalizer(ctx, d)
 }
@@ -131,12 +135,16 @@ func classKinds() []string {
 	return kinds
 }
 
-// release leaves everything of a driver running and gives up the claim on it.
-func (r *Reconciler) release(ctx context.Context, d *v1alpha1.CSIDriverDeployment, owned []metav1.PartialObjectMetadata) error {
-	if err := r.applier.Release(ctx, owned); err != nil {
-		return stuck(d, err)
+// release leaves everything of a driver running and gives up the claim on it. Startup taints
+// go all the same, since nobody would take them off any more.
+func (r *Reconciler) release(ctx context.Context, d *v1alpha1.CSIDriverDeployment, owned []metav1.PartialObjectMetadata) (reconcile.Result, error) {
+	if later, err := r.untaint(ctx, d); err != nil || later > 0 {
+		return after(stuck(d, err), later)
 	}
-	return r.removeFinalizer(ctx, d)
+	if err := r.applier.Release(ctx, owned); err != nil {
+		return reconcile.Result{}, stuck(d, err)
+	}
+	return reconcile.Result{}, r.removeFinalizer(ctx, d)
 }
 
 // owned lists by live reads what there is of a driver: what carries its label, and

@@ -117,6 +117,11 @@ func table() map[string]row {
 		"rollout.strategy":       changes("OnDelete", ofNode+"*", ofOther+"*"),
 		"rollout.maxUnavailable": changes("3", ofNode+"*", ofOther+"*"),
 
+		// The controller pods tolerate it; node pods tolerate everything.
+		"startupTaint.enabled": changes("true", ofController),
+		"startupTaint.key":     elsewhere("TestTaintsAreCleanedUp"),
+		"startupTaint.retaint": elsewhere("TestRetaint"),
+
 		"rbac.controller":          changes(`[{apiGroups: [""], resources: [namespaces], verbs: [list]}]`, rights...),
 		"rbac.controllerNamespace": changes(`[{apiGroups: [""], resources: [pods], verbs: [get]}]`, "Role/controller"),
 		"rbac.node": changes(`[{apiGroups: [""], resources: [pods], verbs: [get]}]`, "ServiceAccount/node", "ServiceAccount/other",

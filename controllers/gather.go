@@ -32,24 +32,26 @@ type parts struct {
 	ungranted map[string]string
 }
 
-// assess judges what runs and keeps the result in the object's status. It returns when
-// there may be more to tell although nothing happens; 0 for never.
-func (r *Reconciler) assess(ctx context.Context, d *v1alpha1.CSIDriverDeployment, p parts) (time.Duration, error) {
+// assess judges what runs, keeps the result in the object's status, and tells where the
+// driver is. It returns when there may be more to tell although nothing happens; 0 for
+// never.
+func (r *Reconciler) assess(ctx context.Context, d *v1alpha1.CSIDriverDeployment, p parts) (health.Presence, time.Duration, error) {
 	observed, err := r.gather(ctx, d)
 	if err != nil {
-		return 0, err
+		return health.Presence{}, 0, err
 	}
 	namespace := desired.Namespace(d, r.facts)
 	if observed.Leases, err = r.leases.of(ctx, d.Name, namespace, leaseNames(p.rows)); err != nil {
-		return 0, err
+		return health.Presence{}, 0, err
 	}
 	observed.Ungranted = p.ungranted
 	long, again := r.puzzled.overdue(d.Name, puzzles(health.Puzzles(p.components, observed)))
 	observed.Hints = r.hintsOf(ctx, namespace, long)
 	overdue, more := r.waits.overdue(d.Name, health.Waits(d.Name, p.components, p.rows, observed))
 	observed.Overdue = overdue
-	keep(d, health.Assess(d.Name, p.components, p.rows, observed))
-	return sooner(again, more), nil
+	report := health.Assess(d.Name, p.components, p.rows, observed)
+	keep(d, report)
+	return report.Presence, sooner(again, more), nil
 }
 
 // leaseNames are by which the containers of rows elect leaders.

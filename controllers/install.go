@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -30,16 +31,7 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 	}
 	markSpecValid(d, set.Warnings, err)
 	if err != nil {
-		markSpecInvalidApplied(d)
-		markChangeBlocked(d, nil)
-		d.Status.Plan = nil
-		var again reconcile.Result
-		if len(set.Objects) > 0 { // it waits for what another one has
-			again.RequeueAfter = afterRefusal
-		}
-		more, err := r.assess(ctx, d, parts{components: componentsOf(d), rows: rowsOf(d)})
-		again.RequeueAfter = sooner(again.RequeueAfter, more)
-		return again, err
+		return r.keepUp(ctx, d, set)
 	}
 	done, applyErr := r.execute(ctx, d, filter(set, chosen))
 	if managed(d) && anyApplied(d) {
@@ -52,15 +44,36 @@ func (r *Reconciler) install(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 	if err != nil {
 		return reconcile.Result{}, errors.Join(applyErr, err)
 	}
-	more, err := r.assess(ctx, d, parts{set.Components, set.Rows, done.ungranted})
+	presence, more, err := r.assess(ctx, d, parts{set.Components, set.Rows, done.ungranted})
+	if err == nil {
+		later, taintErr := r.tend(ctx, d, desired.StartupTaint(d), d.Spec.StartupTaint.Retaint, presence)
+		applyErr, more = cmp.Or(applyErr, taintErr), sooner(more, later)
+	}
+	if managed(d) || applyErr != nil {
+		markApplied(d, len(filter(set, chosen).Objects), applyErr)
+	}
 	if err != nil {
 		return reconcile.Result{}, errors.Join(applyErr, err)
 	}
-	result, err := afterApply(applyErr)
-	if err == nil {
-		result.RequeueAfter = sooner(sooner(sooner(result.RequeueAfter, done.again), more), idle)
+	return after(applyErr, sooner(sooner(done.again, more), idle))
+}
+
+// keepUp looks after what was applied before the spec became one that cannot be rendered.
+// A startup taint goes where the driver works, and comes nowhere.
+func (r *Reconciler) keepUp(ctx context.Context, d *v1alpha1.CSIDriverDeployment, set desired.Set) (reconcile.Result, error) {
+	markSpecInvalidApplied(d)
+	markChangeBlocked(d, nil)
+	d.Status.Plan = nil
+	var again time.Duration
+	if len(set.Objects) > 0 { // it waits for what another one has
+		again = afterRefusal
 	}
-	return result, err
+	presence, more, err := r.assess(ctx, d, parts{components: componentsOf(d), rows: rowsOf(d)})
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	later, err := r.tend(ctx, d, d.Status.Nodes.StartupTaint, false, presence)
+	return after(err, sooner(sooner(again, more), later))
 }
 
 // executed is what came of a plan.
@@ -73,12 +86,12 @@ type executed struct {
 	missing []string
 }
 
-// execute plans, does what is planned if it may, and tells of it in the status.
+// execute plans, does what is planned if it may, and tells of it in the status, but for what
+// Applied says of a managed deployment or an error.
 func (r *Reconciler) execute(ctx context.Context, d *v1alpha1.CSIDriverDeployment, set desired.Set) (executed, error) {
 	d.Status.Plan = nil
 	p, err := r.plan(ctx, d, set)
 	if err != nil {
-		markApplied(d, len(set.Objects), err)
 		return executed{}, err
 	}
 	err = r.checkNamespace(ctx, set.Namespace)
@@ -97,7 +110,6 @@ func (r *Reconciler) execute(ctx context.Context, d *v1alpha1.CSIDriverDeploymen
 		err = r.ledger.contests(d)
 	}
 	err = errors.Join(err, noted)
-	markApplied(d, len(set.Objects), err)
 	if len(report.Applied) > 0 {
 		p.again = sooner(p.again, settle)
 	}
@@ -154,6 +166,15 @@ func filter(set desired.Set, chosen func(desired.Object) bool) desired.Set {
 		}
 	}
 	return set
+}
+
+// after is how a reconcile ends that has work to do again after a while; 0 for none.
+func after(applyErr error, again time.Duration) (reconcile.Result, error) {
+	result, err := afterApply(applyErr)
+	if err == nil {
+		result.RequeueAfter = sooner(result.RequeueAfter, again)
+	}
+	return result, err
 }
 
 // afterApply says when to look again: a watch tells when a namespace changes; nothing

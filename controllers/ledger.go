@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -107,14 +108,11 @@ func (l *ledger) overlay(d *v1alpha1.CSIDriverDeployment, live objects) (pending
 // ahead tells whether the last answer is newer than what the cache shows, and recent
 // enough to be believed.
 func (l *ledger) ahead(e entry, cached *unstructured.Unstructured) bool {
-	return e.reply != nil && l.now().Sub(e.at) <= settle && !shows(cached, e.reply)
+	return e.reply != nil && l.now().Sub(e.at) <= settle && (cached == nil || !shows(cached, e.reply))
 }
 
 // shows tells whether the cache has an object in the version of a reply, or newer.
-func shows(cached, reply *unstructured.Unstructured) bool {
-	if cached == nil {
-		return false
-	}
+func shows(cached, reply metav1.Object) bool {
 	order, err := resourceversion.CompareResourceVersion(cached.GetResourceVersion(), reply.GetResourceVersion())
 	return err != nil || order >= 0
 }

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -148,4 +149,32 @@ func registered(o client.Object) map[string]bool {
 		}
 	}
 	return names
+}
+
+// taintings wakes the drivers whose startup taint a node has when its taints have changed.
+// That a node comes wakes all drivers, and that it loses a taint none.
+func (r *Reconciler) taintings() handler.Funcs {
+	return handler.Funcs{UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+		was, is := taintsOf(e.ObjectOld), taintsOf(e.ObjectNew)
+		if len(is) == 0 || equality.Semantic.DeepEqual(was, is) {
+			return
+		}
+		for _, req := range r.toDrivers(ctx, func(d *v1alpha1.CSIDriverDeployment) bool { return looksAfter(d, is) }) {
+			q.Add(req)
+		}
+	}}
+}
+
+func taintsOf(o client.Object) []corev1.Taint {
+	if n, ok := o.(*corev1.Node); ok {
+		return n.Spec.Taints
+	}
+	return nil
+}
+
+// looksAfter tells whether one of the taints is, or was, the startup taint of a driver.
+func looksAfter(d *v1alpha1.CSIDriverDeployment, taints []corev1.Taint) bool {
+	return slices.ContainsFunc(taints, func(t corev1.Taint) bool {
+		return t.Key == desired.StartupTaint(d) || t.Key == d.Status.Nodes.StartupTaint
+	})
 }

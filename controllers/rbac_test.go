@@ -72,6 +72,7 @@ func ownRules() []rbacv1.PolicyRule {
 		// What it looks at.
 		own("", []string{"namespaces", "nodes", "pods", "persistentvolumes"}, watched...),
 		own("storage.k8s.io", []string{"csinodes", "volumeattachments"}, watched...),
+		own("", []string{"nodes"}, "list", "watch", "patch"), // which nodes there are; startup taints
 		own("apiextensions.k8s.io", []string{"customresourcedefinitions"}, watched...),
 		// Its own leader Lease, and the sidecars': who leads, and at a removal.
 		own("coordination.k8s.io", []string{"leases"}, "get", "list", "watch", "create", "update", "delete"),

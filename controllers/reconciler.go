@@ -48,6 +48,7 @@ type Reconciler struct {
 	facts    desired.Facts
 	optional *optional
 	admitted admissions
+	tainted  *tainted
 
 	kubernetes *kubernetes
 	acquainted acquainted
@@ -72,6 +73,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=groupsnapshot.storage.k8s.io,resources=volumegroupsnapshotclasses,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces;nodes;pods;persistentvolumes,verbs=list;watch
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=patch
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=csinodes;volumeattachments,verbs=list;watch
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;list;watch;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,7 +28,7 @@ type admissions struct {
 }
 
 // admit refuses a deployment that would take from another one what only one can have:
-// the leader Leases of its sidecars, or a port on the nodes.
+// the leader Leases of its sidecars, a startup taint, or a port on the nodes.
 func (r *Reconciler) admit(ctx context.Context, d *v1alpha1.CSIDriverDeployment, set desired.Set) error {
 	r.admitted.mu.Lock() // from the look at the others to the decision
 	defer r.admitted.mu.Unlock()
@@ -59,6 +60,12 @@ func (r *Reconciler) collision(d *v1alpha1.CSIDriverDeployment, ports []v1alpha1
 	}
 	if d.Name == other.Name {
 		return false, nil
+	}
+	if key := desired.StartupTaint(d); key != "" && looksAfter(other, []corev1.Taint{{Key: key}}) {
+		return other.Status.Nodes.StartupTaint == key && d.Status.Nodes.StartupTaint != key, &desired.InvalidError{
+			Field: "spec.startupTaint.key", Message: fmt.Sprintf(
+				"%s %q has %q as well, and would take it off nodes on which this driver does not work yet; choose another one", v1alpha1.Kind, other.Name, key),
+		}
 	}
 	theirs := r.admitted.portsOf(other)
 	for _, mine := range ports {
@@ -138,6 +145,7 @@ func (r *Reconciler) toRivals(ctx context.Context, o client.Object) []reconcile.
 	for _, w := range []*waits{r.puzzled, r.waits, r.snapshots, r.classes} {
 		w.forget(gone.Name)
 	}
+	r.tainted.forget(gone.UID)
 	return r.toDrivers(ctx, func(d *v1alpha1.CSIDriverDeployment) bool {
 		return r.shareLeases(d, gone) || len(gone.Status.HostPorts) > 0 && meta.IsStatusConditionFalse(d.Status.Conditions, v1alpha1.ConditionSpecValid)
 	})

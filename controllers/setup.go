@@ -79,6 +79,7 @@ func newReconciler(mgr manager.Manager, facts desired.Facts) (*Reconciler, error
 		facts:    facts,
 		optional: newOptional(mgr),
 		leases:   newLeases(leaseWatch(watcher)),
+		tainted:  newTainted(),
 
 		kubernetes: &kubernetes{server: server},
 		pace:       newPace(),
@@ -142,6 +143,7 @@ func (r *Reconciler) watchOthers(b *builder.Builder) {
 	b.WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.toResidents), builder.WithPredicates(born()))
 	b.Watches(&storagev1.CSINode{}, r.registrations())
 	b.Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.toAll), builder.WithPredicates(born()))
+	b.Watches(&corev1.Node{}, r.taintings())
 	b.Watches(&v1alpha1.CSIDriverDeployment{}, handler.EnqueueRequestsFromMapFunc(r.toRivals), builder.WithPredicates(ended()))
 	b.Watches(&corev1.PersistentVolume{}, handler.EnqueueRequestsFromMapFunc(r.toWaiting), builder.WithPredicates(born()))
 	b.Watches(&storagev1.VolumeAttachment{}, handler.EnqueueRequestsFromMapFunc(r.toWaiting), builder.WithPredicates(born()))

@@ -106,6 +106,7 @@ func deletionProgress(d *v1alpha1.CSIDriverDeployment) string {
 // keep takes over what health found.
 func keep(d *v1alpha1.CSIDriverDeployment, r health.Report) {
 	d.Status.Controller = r.Controller
+	r.Nodes.StartupTaint = d.Status.Nodes.StartupTaint // see tend
 	d.Status.Nodes = r.Nodes
 	d.Status.Sidecars = r.Sidecars
 	d.Status.SidecarSummary = r.SidecarSummary

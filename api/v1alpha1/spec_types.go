@@ -166,6 +166,10 @@ type CSIDriverDeploymentSpec struct {
 	// rollout says how changed node pods replace old ones; nodes[].rollout wins.
 	// +optional
 	Rollout RolloutSpec `json:"rollout,omitzero"`
+
+	// startupTaint keeps pods off a node until the driver works there.
+	// +optional
+	StartupTaint StartupTaintSpec `json:"startupTaint,omitzero"`
 }
 
 // Layout says which pods a driver has.

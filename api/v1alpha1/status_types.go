@@ -145,6 +145,11 @@ type NodesStatus struct {
 	// +optional
 	// +listType=atomic
 	Stale []string `json:"stale,omitempty"`
+	// startupTaint is the key of the taint that the operator looks after on nodes. It
+	// stays until the taint is gone from all nodes: where spec.startupTaint is turned off
+	// or has another key, and while managementState lets nothing be done.
+	// +optional
+	StartupTaint string `json:"startupTaint,omitempty"`
 	// pools are the counts of each node pool.
 	// +optional
 	// +listType=map

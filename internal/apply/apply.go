@@ -247,7 +247,7 @@ func (a *Applier) send(ctx context.Context, intent *unstructured.Unstructured, f
 		// Each answer names what lies at one depth.
 		removed := removeFields(known.Object, unknownFields(err))
 		if len(removed) == 0 {
-			return Applied{}, explain(plan.RefOf(intent), err)
+			return Applied{}, Explain(plan.RefOf(intent), err)
 		}
 		omitted = append(omitted, removed...)
 	}

@@ -112,9 +112,9 @@ func (e *ContestedError) Error() string {
 	return fmt.Sprintf("%s: %q changes it again and again, and it is put right less often now; let only one of the two write these fields", e.Object, e.Manager)
 }
 
-// explain turns what the API server answered to a write of the object into
+// Explain turns what the API server answered to a write of the object into
 // one of the errors above where it tells something that lasts.
-func explain(object plan.Ref, err error) error {
+func Explain(object plan.Ref, err error) error {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
 		return fmt.Errorf("applying %s: %w", object, err)

@@ -102,7 +102,7 @@ func TestExplain(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := explain(tc.object, tc.err)
+			got := Explain(tc.object, tc.err)
 			if sortOf(got) != sortOf(tc.want) {
 				t.Errorf("is a %T, want a %T", got, tc.want)
 			}

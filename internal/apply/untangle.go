@@ -41,7 +41,7 @@ func (a *Applier) untangle(ctx context.Context, change plan.Change, refused *Ref
 		return Applied{}, refused
 	}
 	if err != nil {
-		return Applied{}, explain(change.Ref, err)
+		return Applied{}, Explain(change.Ref, err)
 	}
 	return a.send(ctx, sameObject(change), true)
 }

@@ -28,7 +28,7 @@ const maxDriverName = 63
 // older than its schema and what comes out runs as root on every node.
 func check(d *v1alpha1.CSIDriverDeployment) error {
 	rules := []func(*v1alpha1.CSIDriverDeployment) error{
-		checkName, checkSource, checkCapabilities, checkKubeletDir, checkLayout, checkController, checkNodes, checkCSIDriver, checkRules,
+		checkName, checkSource, checkCapabilities, checkKubeletDir, checkLayout, checkController, checkNodes, checkCSIDriver, checkRules, checkTaint,
 	}
 	for _, rule := range rules {
 		if err := rule(d); err != nil {

@@ -158,7 +158,7 @@ func Render(d *v1alpha1.CSIDriverDeployment, f Facts) (Set, error) {
 	}
 	for _, p := range in.parts {
 		set.Components = append(set.Components, Component{
-			Name: p.component, Kind: p.kind, Registers: p.runs(sidecar.NodeDriverRegistrar) || !in.known() && p.serve(sidecar.Node),
+			Name: p.component, Kind: p.kind, Registers: in.registers(p),
 			KubeletRoot: p.kubelet,
 		})
 		if !in.known() && !in.inspects(p) {

@@ -34,6 +34,7 @@ type inputs struct {
 	kubernetes   int
 	openShift    bool
 	capacity     bool
+	taint        string // key of the startup taint; empty for none
 	classes      classes
 	parts        []part
 	found        found
@@ -56,6 +57,7 @@ func read(d *v1alpha1.CSIDriverDeployment, f Facts) (inputs, error) {
 		config:    f.Configuration,
 		served:    f.Served,
 		capacity:  orDefault(d.Spec.StorageCapacity, false),
+		taint:     StartupTaint(d),
 		found:     found{},
 
 		kubernetes: f.Kubernetes,
@@ -82,8 +84,10 @@ func read(d *v1alpha1.CSIDriverDeployment, f Facts) (inputs, error) {
 	if in.classes, err = readClasses(d); err != nil {
 		return inputs{}, err
 	}
-	err = in.readParts()
-	return in, err
+	if err = in.readParts(); err != nil {
+		return inputs{}, err
+	}
+	return in, in.checkTaintedNodes()
 }
 
 // custom tells whether the driver is another one than the bundled one.

@@ -58,6 +58,22 @@ func TestInvalid(t *testing.T) {
 			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.KubeletRootDir = "/var/../kubelet" },
 			field: "spec.kubeletRootDir", message: "without . or ..",
 		},
+		"TaintOfNoName": {
+			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.StartupTaint.Key = "example.com/" },
+			field: "spec.startupTaint.key", message: `"example.com/" cannot be the key of a taint: name part must be non-empty; name part must consist of`,
+		},
+		"TaintOfTwoSlashes": {
+			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.StartupTaint.Key = "a/b/c" },
+			field: "spec.startupTaint.key", message: `"a/b/c" cannot be the key of a taint: `,
+		},
+		"TaintOfKubernetes": {
+			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.StartupTaint.Key = "node.kubernetes.io/not-ready" },
+			field: "spec.startupTaint.key", message: "is a taint of Kubernetes, which tells by it what else is the matter with a node; use pool.csi-operator.io/agent-not-ready",
+		},
+		"TaintOfKubernetesItself": {
+			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.StartupTaint.Key = "kubernetes.io/x" },
+			field: "spec.startupTaint.key", message: "is a taint of Kubernetes",
+		},
 		"RegistryOfAScheme": {
 			edit:  func(d *v1alpha1.CSIDriverDeployment) { d.Spec.Images.Registry = "https://m.example.com" },
 			field: "spec.images.registry", message: "is no registry",

@@ -106,6 +106,7 @@ func (in *inputs) podDefaults(p part) []podEdit {
 	edits := []podEdit{
 		priorityClass("system-cluster-critical"),
 		tolerate(corev1.Toleration{Key: "CriticalAddonsOnly", Operator: corev1.TolerationOpExists}),
+		in.tolerateTaint(),
 		spreadOverNodes(in.selectorOf(p), p.hostNetwork || p.socket.dir != ""),
 	}
 	if in.bundled {

@@ -46,7 +46,7 @@ type Observed struct {
 	Hints map[types.UID]Hint
 }
 
-// Report is the part of a status that health decides.
+// Report is the part of a status that health decides, and what else it found.
 type Report struct {
 	Controller v1alpha1.WorkloadStatus
 	Nodes      v1alpha1.NodesStatus
@@ -57,6 +57,8 @@ type Report struct {
 	// Conditions are ControllerAvailable, NodesRegistered and SidecarsHealthy,
 	// without generation and time.
 	Conditions []metav1.Condition
+	// Presence is no part of a status.
+	Presence Presence
 }
 
 // Assess judges the components of the given driver and the containers in rows.
@@ -89,6 +91,7 @@ func Assess(driver string, components []desired.Component, rows []desired.Row, o
 	}
 	r.Nodes = addUp(pools)
 	r.Nodes.Stale = stale(components, pools, o, known)
+	r.Presence = presenceOf(components, pools, o)
 	r.Conditions = []metav1.Condition{
 		controllerAvailable(views, r.Controller, r.Sidecars),
 		nodesRegistered(views, pools, r.Nodes),
@@ -106,7 +109,7 @@ func viewsOf(driver string, components []desired.Component, rows []desired.Row, 
 		v.component, v.driver, v.kubeletRoot = c.Name, driver, c.KubeletRoot
 		v.live, v.dead = podsOf(c.Name, o.Pods)
 		v.registry, v.hints, v.overdue = known, o.Hints, o.Overdue
-		v.nodes = o.NodeUIDs
+		v.uids = o.NodeUIDs
 		v.leases, v.ungranted = o.Leases, o.Ungranted[c.Name]
 		for _, row := range rows {
 			if row.Component == c.Name {

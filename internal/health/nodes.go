@@ -22,6 +22,8 @@ const maxNamed = 10
 type pool struct {
 	view
 
+	// nodes are all that have a pod, by name, and whether the driver works there.
+	nodes      map[string]bool
 	registered int32
 	// missing are the nodes, by name, that have a pod and are not registered.
 	missing []string
@@ -30,15 +32,14 @@ type pool struct {
 // poolOf counts a node as registered when its CSINode lists the driver
 // and its pod is ready: kubelet keeps the entry of a driver that has died.
 func poolOf(v view) pool {
-	p := pool{view: v}
-	seen := map[string]bool{} // node name: registered
+	p := pool{view: v, nodes: map[string]bool{}}
 	for i := range v.live {
 		if node := nodeOf(&v.live[i]); node != "" {
-			seen[node] = seen[node] || v.serves(&v.live[i])
+			p.nodes[node] = p.nodes[node] || v.serves(&v.live[i])
 		}
 	}
-	for _, node := range slices.Sorted(maps.Keys(seen)) {
-		if seen[node] {
+	for _, node := range slices.Sorted(maps.Keys(p.nodes)) {
+		if p.nodes[node] {
 			p.registered++
 		} else {
 			p.missing = append(p.missing, node)
@@ -92,7 +93,7 @@ func addUp(pools []pool) v1alpha1.NodesStatus {
 func (p pool) whyUnregistered(node string) string {
 	at := slices.IndexFunc(p.live, func(pod corev1.Pod) bool { return nodeOf(&pod) == node })
 	pod := &p.live[at]
-	if isGone(node, p.nodes) {
+	if isGone(node, p.uids) {
 		return fmt.Sprintf("the node is gone; Kubernetes removes pod %s within a minute", pod.Name)
 	}
 	if !podReady(pod) {

@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
 )
 
@@ -62,21 +61,10 @@ func isOfFormer(n *storagev1.CSINode, nodes map[string]types.UID) bool {
 // stale are the first nodes, by name, whose CSINode lists the driver although it has no pod
 // there and is not about to get one.
 func stale(components []desired.Component, pools []pool, o Observed, r registry) []string {
-	for _, p := range pools {
-		if !p.settled || len(p.live) < int(p.desired) {
-			return nil // a pod is replaced by another one
-		}
+	if !complete(pools) || o.NodeUIDs == nil {
+		return nil // a pod is replaced by another one, somebody else registers it, or nodes are not known
 	}
-	if len(pools) == 0 || o.NodeUIDs == nil {
-		return nil // somebody else registers it, or nodes are not known
-	}
-	inhabited := map[string]bool{}
-	for i := range o.Pods {
-		pod := &o.Pods[i]
-		if slices.ContainsFunc(components, func(c desired.Component) bool { return c.Registers && c.Name == pod.Labels[v1alpha1.LabelComponent] }) {
-			inhabited[nodeOf(pod)] = true
-		}
-	}
+	inhabited := inhabitedOf(components, o)
 	var nodes []string
 	for node := range r {
 		if !inhabited[node] {

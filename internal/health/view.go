@@ -43,7 +43,7 @@ type view struct {
 	// which happens to evicted pods. Both by name.
 	live, dead []corev1.Pod
 	registry   registry
-	nodes      map[string]types.UID
+	uids       map[string]types.UID // of nodes
 	hints      map[types.UID]Hint
 	overdue    map[string]bool
 	leases     map[string]Lease

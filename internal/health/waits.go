@@ -39,7 +39,7 @@ func unlistedPods(v view, known registry) []Wait {
 	var waits []Wait
 	for i := range v.live {
 		node := nodeOf(&v.live[i])
-		if podReady(&v.live[i]) && known[node] == unlisted && !isGone(node, v.nodes) {
+		if podReady(&v.live[i]) && known[node] == unlisted && !isGone(node, v.uids) {
 			waits = append(waits, Wait{Key: string(v.live[i].UID), Patience: untilListed})
 		}
 	}

@@ -7,9 +7,11 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -312,16 +314,28 @@ func nodeFaults(t *testing.T) {
 		}
 	}
 	d.Spec.KubeletRootDir = wrong
+	d.Spec.StartupTaint.Enabled = true
+	startupTaint := corev1.Taint{Key: d.Name + "/agent-not-ready", Effect: corev1.TaintEffectPreferNoSchedule}
+	taintNode(t, shared.nodeB, startupTaint)
 	create(t, d)
 	tellsWithin(t, "wrong-kubelet-root", byRegistration+startPatience, d, rowSays(d, pool, registrar, "NotRegistered", "kubeletRootDir "+wrong))
 	if c := meta.FindStatusCondition(d.Status.Conditions, v1alpha1.ConditionNodesRegistered); c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, wrong) {
 		t.Errorf("condition is %+v", c)
+	}
+	if !hasTaint(t, shared.nodeB, startupTaint) {
+		t.Error("the startup taint is gone before the driver is registered")
 	}
 	changed(t, d, func() { d.Spec.KubeletRootDir = "/nonexistent" })
 	tellsWithin(t, "absent-kubelet-root", byMount+startPatience, d, rowSays(d, pool, registrar, "FailedMount", "/nonexistent"))
 	changed(t, d, func() { d.Spec.KubeletRootDir = "" })
 	await(t, "the driver is registered", ready(d))
 	record(t, "healthy-nodes", d)
+	await(t, "the startup taint is gone", func(context.Context) error {
+		if hasTaint(t, shared.nodeB, startupTaint) {
+			return errors.New("it is there")
+		}
+		return nil
+	})
 
 	victim := podsOf(t, d.Name, pool)[0]
 	kill(t, &victim, registrar)
@@ -443,4 +457,25 @@ func enforce(t *testing.T, namespace, level string) {
 	if err := shared.Patch(t.Context(), ns, patch); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// taintNode adds a taint to a node, as a cloud does that makes one, and takes it off at the
+// end where it is left.
+func taintNode(t *testing.T, node string, taint corev1.Taint) {
+	t.Helper()
+	kubectl(t, "taint", "node", node, taint.Key+":"+string(taint.Effect))
+	t.Cleanup(func() {
+		if hasTaint(t, node, taint) {
+			kubectl(t, "taint", "node", node, taint.Key+"-")
+		}
+	})
+}
+
+func hasTaint(t *testing.T, node string, taint corev1.Taint) bool {
+	t.Helper()
+	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}
+	if err := shared.Get(context.WithoutCancel(t.Context()), client.ObjectKeyFromObject(n), n); err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(n.Spec.Taints, func(has corev1.Taint) bool { return has.Key == taint.Key })
 }

@@ -26,6 +26,7 @@ func pure() []Package {
 		{Dir: "internal/sidecar", Also: []string{"internal/desired"}},
 		{Dir: "internal/health"},
 		{Dir: "internal/plan"},
+		{Dir: "internal/taint"},
 	}
 }
 
