@@ -74,7 +74,7 @@ e2e: cluster-operator ## Run the end-to-end tests on a real two-node cluster (ro
 	@CLUSTER=$(CLUSTER) hack/e2e.sh
 
 # SITUATION_TESTS are the end-to-end tests that record what they see.
-SITUATION_TESTS := TestFaults|TestCustomDriver|TestPoolMissingOnOneNode|TestRebootedNode|TestStoppedNode|TestRecreatedNode|TestRollingUpdate
+SITUATION_TESTS := TestCustomDriver|TestPoolMissingOnOneNode|TestRebootedNode|TestStoppedNode|TestRecreatedNode|TestRollingUpdate
 
 .PHONY: situations
 situations: cluster-operator assets ## Record the situations that the tests of the controllers replay and docs/troubleshooting.md shows (root).

@@ -281,7 +281,7 @@ func TestCRDs(t *testing.T) {
 	}
 	want := map[string]int{
 		"volumesnapshotclasses.snapshot.storage.k8s.io": 1, "volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io": 1,
-		"volumeattributesclasses.storage.k8s.io": 0, "volumesnapshots.snapshot.storage.k8s.io": 0,
+		"volumeattributesclasses.storage.k8s.io": 0, "volumesnapshots.snapshot.storage.k8s.io": 1,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)

@@ -32,18 +32,24 @@ func TestCustomDriver(t *testing.T) {
 	t.Cleanup(func() {
 		awaitWith(context.WithoutCancel(t.Context()), t, "the bundled driver is still Ready", ready(bundled))
 	})
-	t.Run("Works", func(t *testing.T) {
-		t.Parallel()
-		customDriverWorks(t)
-	})
-	t.Run("Breaks", func(t *testing.T) {
-		t.Parallel()
-		customDriverBreaks(t)
-	})
-	t.Run("AsksForMore", func(t *testing.T) {
-		t.Parallel()
-		customDriverAsksForMore(t)
-	})
+	create(t, privilegedNamespace(faultNamespace))
+	for _, lane := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"Works", customDriverWorks},
+		{"FailsByItsSpec", controllerFaults},
+		{"FailsOnNodes", nodeFaults},
+		{"FailsByItsProcesses", processFaults},
+		{"Breaks", customDriverBreaks},
+		{"IsRefused", refusedPods},
+		{"AsksForMore", customDriverAsksForMore},
+	} {
+		t.Run(lane.name, func(t *testing.T) {
+			t.Parallel()
+			lane.run(t)
+		})
+	}
 }
 
 // customDriverWorks goes through the life of one driver without spec.capabilities.
