@@ -127,10 +127,13 @@ func endPods(t *testing.T, d *v1alpha1.CSIDriverDeployment, component string) {
 	}
 }
 
-// register makes a node whose CSINode lists a driver, with others before it.
+// register makes a node, if there is none, and its CSINode, which lists a driver after
+// another one.
 func register(t *testing.T, node, driver string) {
 	t.Helper()
-	create(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}})
+	if err := cluster.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}); client.IgnoreAlreadyExists(err) != nil {
+		t.Fatal(err)
+	}
 	create(t, &storagev1.CSINode{
 		ObjectMeta: metav1.ObjectMeta{Name: node},
 		Spec: storagev1.CSINodeSpec{Drivers: []storagev1.CSINodeDriver{

@@ -81,6 +81,7 @@ func runTests(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, fmt.Errorf("starting the API server: %w", err)
 	}
+	cluster.config.QPS = -1 // many tests share one client
 	if err := prepare(); err != nil {
 		return 1, err
 	}

@@ -295,7 +295,7 @@ func nodeFaults(t *testing.T) {
 	if c := meta.FindStatusCondition(d.Status.Conditions, v1alpha1.ConditionNodesRegistered); c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, wrong) {
 		t.Errorf("condition is %+v", c)
 	}
-	if !hasTaint(t, shared.nodeB, startupTaint) {
+	if !hasTaint(t.Context(), t, shared.nodeB, startupTaint) {
 		t.Error("the startup taint is gone before the driver is registered")
 	}
 	changed(t, d, func() { d.Spec.KubeletRootDir = "/nonexistent" })
@@ -303,8 +303,8 @@ func nodeFaults(t *testing.T) {
 	changed(t, d, func() { d.Spec.KubeletRootDir = "" })
 	await(t, "the driver is registered", ready(d))
 	record(t, "healthy-nodes", d)
-	await(t, "the startup taint is gone", func(context.Context) error {
-		if hasTaint(t, shared.nodeB, startupTaint) {
+	await(t, "the startup taint is gone", func(ctx context.Context) error {
+		if hasTaint(ctx, t, shared.nodeB, startupTaint) {
 			return errors.New("it is there")
 		}
 		return nil
@@ -438,16 +438,16 @@ func taintNode(t *testing.T, node string, taint corev1.Taint) {
 	t.Helper()
 	kubectl(t, "taint", "node", node, taint.Key+":"+string(taint.Effect))
 	t.Cleanup(func() {
-		if hasTaint(t, node, taint) {
+		if hasTaint(context.WithoutCancel(t.Context()), t, node, taint) {
 			kubectl(t, "taint", "node", node, taint.Key+"-")
 		}
 	})
 }
 
-func hasTaint(t *testing.T, node string, taint corev1.Taint) bool {
+func hasTaint(ctx context.Context, t *testing.T, node string, taint corev1.Taint) bool {
 	t.Helper()
 	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}
-	if err := shared.Get(context.WithoutCancel(t.Context()), client.ObjectKeyFromObject(n), n); err != nil {
+	if err := shared.Get(ctx, client.ObjectKeyFromObject(n), n); err != nil {
 		t.Fatal(err)
 	}
 	return slices.ContainsFunc(n.Spec.Taints, func(has corev1.Taint) bool { return has.Key == taint.Key })

@@ -60,7 +60,7 @@ func record(t *testing.T, name string, d *v1alpha1.CSIDriverDeployment) {
 	if situations == "" {
 		return
 	}
-	file := bytes.NewBufferString("time: " + time.Now().UTC().Format(time.RFC3339) + "\n")
+	file := bytes.NewBufferString("time: " + time.Now().UTC().Format(time.RFC3339Nano) + "\n")
 	if slices.ContainsFunc(d.Status.Sidecars, isOverdue) {
 		file.WriteString("overdue: true\n")
 	}
@@ -142,20 +142,47 @@ func shorten(o *unstructured.Unstructured) {
 		o.SetLabels(nil)
 		o.SetAnnotations(nil)
 		o.Object["status"] = map[string]any{"conditions": o.Object["status"].(map[string]any)["conditions"]} //nolint:forcetypeassert // a node has a status
-	case "Pod":
-		spec := o.Object["spec"].(map[string]any) //nolint:forcetypeassert // a pod has a spec
-		delete(spec, "volumes")
-		delete(spec, "tolerations")
-		containers, _ := spec["containers"].([]any)
-		for i, c := range containers {
-			fields, _ := c.(map[string]any)
-			containers[i] = map[string]any{"name": fields["name"], "image": fields["image"]}
+	case "Event":
+		only(o.Object, "metadata", "name", "namespace", "creationTimestamp")
+		only(o.Object, "involvedObject", "kind", "namespace", "name", "uid", "fieldPath")
+		for _, field := range []string{"source", "reportingComponent", "reportingInstance", "count", "action"} {
+			delete(o.Object, field)
 		}
+	case "Pod":
+		o.SetAnnotations(nil)
+		only(o.Object, "spec", "affinity", "containers", "hostNetwork", "hostname", "nodeName")
+		only(o.Object, "status", "phase", "reason", "message", "conditions", "containerStatuses", "initContainerStatuses")
+		eachOf(o.Object, "containers", "spec", "name", "image")
+		eachOf(o.Object, "containerStatuses", "status", "name", "image", "ready", "restartCount", "started", "state", "lastState")
 	case "Deployment", "StatefulSet", "DaemonSet":
 		spec := o.Object["spec"].(map[string]any) //nolint:forcetypeassert // a workload has a spec
 		o.Object["spec"] = map[string]any{"replicas": spec["replicas"], "selector": spec["selector"]}
 		if spec["replicas"] == nil {
 			delete(o.Object["spec"].(map[string]any), "replicas") //nolint:forcetypeassert // set above
 		}
+	}
+}
+
+// only leaves of a map in an object the named fields.
+func only(object map[string]any, name string, fields ...string) {
+	kept := map[string]any{}
+	if all, ok := object[name].(map[string]any); ok {
+		for _, field := range fields {
+			if v, found := all[field]; found {
+				kept[field] = v
+			}
+		}
+	}
+	object[name] = kept
+}
+
+// eachOf leaves of each element of a list in a map of an object the named fields.
+func eachOf(object map[string]any, list, of string, fields ...string) {
+	holder, _ := object[of].(map[string]any)
+	elements, _ := holder[list].([]any)
+	for i, element := range elements {
+		one := map[string]any{"element": element}
+		only(one, "element", fields...)
+		elements[i] = one["element"]
 	}
 }
