@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -57,6 +58,9 @@ func (s *steady) makeHealthy(ctx context.Context) error {
 			}
 		}
 	}
+	if err := s.lead(ctx, s.pod(deployment.Name, steadyNodes()[0]).Name); err != nil {
+		return err
+	}
 	deployment.Status = appsv1.DeploymentStatus{
 		ObservedGeneration: deployment.Generation, Replicas: 2, UpdatedReplicas: 2, ReadyReplicas: 2, AvailableReplicas: 2,
 	}
@@ -69,6 +73,22 @@ func (s *steady) makeHealthy(ctx context.Context) error {
 		}
 	}
 	return await(ctx, s.name+" is Ready", func() error { return s.ready(ctx) })
+}
+
+// lead has a pod hold all Leases of the driver, for longer than any run.
+func (s *steady) lead(ctx context.Context, pod string) error {
+	for _, name := range desired.Leases(s.name) {
+		err := s.cluster.Create(ctx, &coordinationv1.Lease{
+			ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, Name: name},
+			Spec: coordinationv1.LeaseSpec{
+				HolderIdentity: new(pod), LeaseDurationSeconds: new(int32(24 * 3600)), RenewTime: new(metav1.NowMicro()),
+			},
+		})
+		if err != nil {
+			return fmt.Errorf("making Lease %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 func (s *steady) ready(ctx context.Context) error {
