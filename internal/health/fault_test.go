@@ -86,7 +86,7 @@ func TestFaultsOfRegisteredNodes(t *testing.T) {
 	const n = v1alpha1.DefaultNodePool
 	failed := well(v1alpha1.DriverContainer)
 	failed.Ready, failed.State = false, ended(1, "Error", "")
-	p := pool{view: view{containers: []string{v1alpha1.DriverContainer}, live: []corev1.Pod{pod("p", n, "a", with(failed))}}}
+	p := pool{view: view{containers: []string{v1alpha1.DriverContainer}, live: []*corev1.Pod{new(pod("p", n, "a", with(failed)))}}}
 	if p.faulty() {
 		t.Error("a pod of a node that is not missing counts")
 	}

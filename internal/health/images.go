@@ -16,10 +16,10 @@ import (
 
 // imagesOf counts the images that the containers of a row run; nil where all run the
 // wanted one.
-func imagesOf(row desired.Row, pods []corev1.Pod) []v1alpha1.RunningImage {
+func imagesOf(row desired.Row, pods []*corev1.Pod) []v1alpha1.RunningImage {
 	counts := map[string]int32{}
 	for i := range pods {
-		status := statusOf(&pods[i], row.Name)
+		status := statusOf(pods[i], row.Name)
 		if status == nil || status.State.Running == nil {
 			continue
 		}

@@ -90,7 +90,7 @@ func unled(rows []desired.Row, views map[string]view) []Wait {
 // its host: the pod's, cut to 63 characters, or what the pod says, or that of its node.
 func (v view) isMember(holder string) bool {
 	for i := range v.live {
-		if holder != "" && hostName(&v.live[i]) == holder {
+		if holder != "" && hostName(v.live[i]) == holder {
 			return true
 		}
 	}

@@ -34,8 +34,8 @@ type pool struct {
 func poolOf(v view) pool {
 	p := pool{view: v, nodes: map[string]bool{}}
 	for i := range v.live {
-		if node := nodeOf(&v.live[i]); node != "" {
-			p.nodes[node] = p.nodes[node] || v.serves(&v.live[i])
+		if node := nodeOf(v.live[i]); node != "" {
+			p.nodes[node] = p.nodes[node] || v.serves(v.live[i])
 		}
 	}
 	for _, node := range slices.Sorted(maps.Keys(p.nodes)) {
@@ -91,8 +91,8 @@ func addUp(pools []pool) v1alpha1.NodesStatus {
 
 // whyUnregistered says what the pod of a node lacks.
 func (p pool) whyUnregistered(node string) string {
-	at := slices.IndexFunc(p.live, func(pod corev1.Pod) bool { return nodeOf(&pod) == node })
-	pod := &p.live[at]
+	at := slices.IndexFunc(p.live, func(pod *corev1.Pod) bool { return nodeOf(pod) == node })
+	pod := p.live[at]
 	if isGone(node, p.uids) {
 		return fmt.Sprintf("the node is gone; Kubernetes removes pod %s within a minute", pod.Name)
 	}
@@ -130,9 +130,9 @@ func (p pool) whyNotReady(pod *corev1.Pod) string {
 // faulty tells whether something is wrong on a node that is not registered, or with the
 // workload: time alone will not register it.
 func (p pool) faulty() bool {
-	return p.obstacle() != "" || slices.ContainsFunc(p.live, func(pod corev1.Pod) bool {
-		_, missing := slices.BinarySearch(p.missing, nodeOf(&pod))
-		return missing && p.fails(&pod)
+	return p.obstacle() != "" || slices.ContainsFunc(p.live, func(pod *corev1.Pod) bool {
+		_, missing := slices.BinarySearch(p.missing, nodeOf(pod))
+		return missing && p.fails(pod)
 	})
 }
 

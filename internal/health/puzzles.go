@@ -34,7 +34,7 @@ func Puzzles(components []desired.Component, o Observed) []types.UID {
 			workloads = append(workloads, v.uid)
 		}
 		for i := range v.live {
-			if uncreated(&v.live[i]) || unready(&v.live[i]) {
+			if uncreated(v.live[i]) || unready(v.live[i]) {
 				pods = append(pods, v.live[i].UID)
 			}
 		}

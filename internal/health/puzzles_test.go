@@ -108,13 +108,13 @@ func TestHintsAreTold(t *testing.T) {
 		t.Errorf("without a pod: %+v", missing)
 	}
 
-	v.live = []corev1.Pod{pod("p", v1alpha1.DefaultNodePool, "n", identified("a"), pending)}
+	v.live = []*corev1.Pod{new(pod("p", v1alpha1.DefaultNodePool, "n", identified("a"), pending))}
 	stuck := assessRow(row, v).SidecarStatus
 	if stuck.State != v1alpha1.SidecarDown || stuck.Message != `0 of 1 ready; pod p on n: FailedMount: secret "x" not found` {
 		t.Errorf("with a pod that is not created: %+v", stuck)
 	}
 
-	v.live = []corev1.Pod{pod("p", v1alpha1.DefaultNodePool, "n", identified("a"), with(corev1.ContainerStatus{Name: name, State: running()}))}
+	v.live = []*corev1.Pod{new(pod("p", v1alpha1.DefaultNodePool, "n", identified("a"), with(corev1.ContainerStatus{Name: name, State: running()})))}
 	if started := assessRow(row, v).SidecarStatus; started.State != v1alpha1.SidecarStarting || started.Worst.Reason != "" {
 		t.Errorf("with a pod that runs: %+v", started)
 	}
@@ -129,7 +129,7 @@ func TestHintsAreTold(t *testing.T) {
 	if killed := assessRow(row, v).SidecarStatus; killed.State != v1alpha1.SidecarDown {
 		t.Errorf("with a pod that kubelet has restarted: %+v", killed)
 	}
-	v.live = []corev1.Pod{pod("p", v1alpha1.DefaultNodePool, "n", identified("b"), with(well(name)))}
+	v.live = []*corev1.Pod{new(pod("p", v1alpha1.DefaultNodePool, "n", identified("b"), with(well(name))))}
 	if fine := assessRow(row, v).SidecarStatus; fine.State != v1alpha1.SidecarHealthy {
 		t.Errorf("with a pod that is ready: %+v", fine)
 	}

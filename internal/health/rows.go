@@ -104,7 +104,7 @@ func inspect(container string, v view) (running int32, worst *finding) {
 		}
 	}
 	for i := range v.live {
-		f := v.judge(&v.live[i], container)
+		f := v.judge(v.live[i], container)
 		if f.verdict == ready {
 			running++
 		}
@@ -112,7 +112,7 @@ func inspect(container string, v view) (running int32, worst *finding) {
 	}
 	if len(v.live) < int(v.desired) {
 		for i := range v.dead {
-			consider(judgeDead(&v.dead[i]))
+			consider(judgeDead(v.dead[i]))
 		}
 	}
 	return running, worst

@@ -41,7 +41,7 @@ type view struct {
 	trouble string
 	// live pods are neither being deleted nor over; dead ones ended for good,
 	// which happens to evicted pods. Both by name.
-	live, dead []corev1.Pod
+	live, dead []*corev1.Pod
 	registry   registry
 	uids       map[string]types.UID // of nodes
 	hints      map[types.UID]Hint
@@ -120,8 +120,9 @@ func daemonSetView(d *appsv1.DaemonSet) view {
 }
 
 // podsOf picks the pods of a component that are not being deleted.
-func podsOf(component string, pods []corev1.Pod) (live, dead []corev1.Pod) {
-	for _, p := range pods {
+func podsOf(component string, pods []corev1.Pod) (live, dead []*corev1.Pod) {
+	for i := range pods {
+		p := &pods[i] // there are many, and large
 		switch {
 		case p.Labels[v1alpha1.LabelComponent] != component || p.DeletionTimestamp != nil:
 		case p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded:
@@ -130,7 +131,7 @@ func podsOf(component string, pods []corev1.Pod) (live, dead []corev1.Pod) {
 			live = append(live, p)
 		}
 	}
-	byName := func(a, b corev1.Pod) int {
+	byName := func(a, b *corev1.Pod) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Namespace, b.Namespace))
 	}
 	slices.SortFunc(live, byName)

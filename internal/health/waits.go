@@ -38,8 +38,8 @@ func Waits(driver string, components []desired.Component, rows []desired.Row, o 
 func unlistedPods(v view, known registry) []Wait {
 	var waits []Wait
 	for i := range v.live {
-		node := nodeOf(&v.live[i])
-		if podReady(&v.live[i]) && known[node] == unlisted && !isGone(node, v.uids) {
+		node := nodeOf(v.live[i])
+		if podReady(v.live[i]) && known[node] == unlisted && !isGone(node, v.uids) {
 			waits = append(waits, Wait{Key: string(v.live[i].UID), Patience: untilListed})
 		}
 	}
