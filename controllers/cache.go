@@ -30,11 +30,12 @@ func CacheOptions() (cache.Options, error) {
 		return cache.Options{}, fmt.Errorf("selecting owned objects: %w", err)
 	}
 	ours := labels.NewSelector().Add(*owned)
+	once := &alike{}
 	shared := new(true) // what the cache holds is only read, so it needs no copies
 	byObject := map[client.Object]cache.ByObject{
-		&corev1.Pod{}:                 {Label: ours, Transform: transform(stripPod), UnsafeDisableDeepCopy: shared},
-		&storagev1.CSINode{}:          {Transform: transform(stripCSINode), UnsafeDisableDeepCopy: shared},
-		&corev1.Node{}:                {Transform: transform(stripNode), UnsafeDisableDeepCopy: shared},
+		&corev1.Pod{}:                 {Label: ours, Transform: transform(func(p *corev1.Pod) *corev1.Pod { return once.pod(stripPod(p)) }), UnsafeDisableDeepCopy: shared},
+		&storagev1.CSINode{}:          {Transform: transform(func(n *storagev1.CSINode) *storagev1.CSINode { return once.csiNode(stripCSINode(n)) }), UnsafeDisableDeepCopy: shared},
+		&corev1.Node{}:                {Transform: transform(func(n *corev1.Node) *corev1.Node { return once.node(stripNode(n)) }), UnsafeDisableDeepCopy: shared},
 		&corev1.PersistentVolume{}:    {Transform: transform(stripVolume), UnsafeDisableDeepCopy: shared},
 		&storagev1.VolumeAttachment{}: {Transform: transform(stripAttachment), UnsafeDisableDeepCopy: shared},
 		&corev1.Namespace{}:           {Transform: stripMeta},
