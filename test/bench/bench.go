@@ -32,6 +32,7 @@ var facts = desired.Facts{OperatorNamespace: cluster.Namespace, PoolDriverImage:
 type bench struct {
 	options
 
+	dir       string // for files that live as long as this
 	cluster   *cluster.Cluster
 	apiserver int // its process
 	shipped   process.Config
@@ -39,46 +40,101 @@ type bench struct {
 }
 
 // start starts the API server; dir is for files that live as long.
-func start(ctx context.Context, o options, dir string) (b *bench, err error) {
+func start(ctx context.Context, o options, dir string) (*bench, error) {
+	b := &bench{options: o, dir: dir, report: newReport(o)}
+	return b, b.startCluster(ctx)
+}
+
+// startCluster starts an API server with nothing in it, in a directory of its own.
+func (b *bench) startCluster(ctx context.Context) (err error) {
 	tell("starting the API server")
+	dir, err := os.MkdirTemp(b.dir, "cluster-")
+	if err != nil {
+		return fmt.Errorf("making a directory: %w", err)
+	}
 	c, err := cluster.Start(ctx, dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	b.cluster = c
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, c.Stop())
+			err = errors.Join(err, b.stop())
 		}
 	}()
-	b = &bench{options: o, cluster: c, report: newReport(o)}
 	if b.apiserver, err = process.Child("kube-apiserver"); err != nil {
-		return nil, err
+		return err
 	}
 	kubeconfig, err := c.KubeconfigOf(cluster.Operator)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	token, err := c.ScraperToken(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	b.shipped = process.Config{
-		Binary: o.binary, Kubeconfig: filepath.Join(dir, "kubeconfig"), Namespace: cluster.Namespace, DriverImage: driverImage,
+		Binary: b.binary, Kubeconfig: filepath.Join(dir, "kubeconfig"), Namespace: cluster.Namespace, DriverImage: driverImage,
 		Log: filepath.Join(dir, "operator.log"), Token: token,
 	}
-	return b, os.WriteFile(b.shipped.Kubeconfig, kubeconfig, 0o600)
+	return os.WriteFile(b.shipped.Kubeconfig, kubeconfig, 0o600)
 }
 
-// all measures everything, in an order that leaves the API server small until the
-// last part.
+// stop stops the API server, if one runs.
+func (b *bench) stop() error {
+	if b.cluster == nil {
+		return nil
+	}
+	c := b.cluster
+	b.cluster = nil
+	return c.Stop()
+}
+
+// renew goes on with a new API server.
+func (b *bench) renew(ctx context.Context) error {
+	if err := b.stop(); err != nil {
+		return err
+	}
+	return b.startCluster(ctx)
+}
+
+// part is what can be measured without the rest.
+type part struct {
+	name string
+	do   func(context.Context) error
+}
+
+// parts are all there is to measure, in an order that leaves the API server small until
+// the last ones.
+func (b *bench) parts() []part {
+	return []part{
+		{partInstallations, b.installations},
+		{partSteady, b.steadyState},
+		{partSize, b.size},
+		{partMemory, b.memoryUse},
+		{partManyNodes, b.manyNodes},
+	}
+}
+
+// all measures everything that was asked for.
 func (b *bench) all(ctx context.Context) error {
-	for _, part := range []func(context.Context) error{b.installations, b.steadyState, b.size, b.memoryUse} {
-		if err := part(ctx); err != nil {
-			return err
+	used := false
+	for _, p := range b.parts() {
+		if !b.asks(p.name) {
+			continue
+		}
+		if p.name == partManyNodes && used { // which begins with nothing, and no crowd
+			if err := b.renew(ctx); err != nil {
+				return err
+			}
+		}
+		if err := p.do(ctx); err != nil {
+			return fmt.Errorf("part %s: %w", p.name, err)
 		}
 		if err := b.cluster.Wipe(ctx); err != nil {
 			return err
 		}
+		used = true
 	}
 	b.report.finish()
 	return nil

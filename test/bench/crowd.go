@@ -20,10 +20,7 @@ const crowdNamespace = "crowd"
 // crowd makes the cluster a large one: nodes, each with a CSINode, and pods that are
 // none of ours.
 func (b *bench) crowd(ctx context.Context) error {
-	tell("making %d nodes and %d pods", b.nodes, b.pods)
-	if err := b.cluster.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: crowdNamespace}}); err != nil {
-		return fmt.Errorf("making a namespace: %w", err)
-	}
+	tell("making %d nodes", b.nodes)
 	err := cluster.Each(b.nodes, func(i int) error {
 		name := crowdNode(i)
 		if err := b.cluster.Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
@@ -36,7 +33,16 @@ func (b *bench) crowd(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("making nodes: %w", err)
 	}
-	err = cluster.Each(b.pods, func(i int) error { return b.cluster.Create(ctx, foreignPod(i, crowdNode(i%b.nodes))) })
+	return b.foreignPods(ctx, func(i int) string { return crowdNode(i % b.nodes) })
+}
+
+// foreignPods makes pods that are none of ours, on the nodes that are given.
+func (b *bench) foreignPods(ctx context.Context, node func(int) string) error {
+	tell("making %d foreign pods", b.pods)
+	if err := b.cluster.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: crowdNamespace}}); err != nil {
+		return fmt.Errorf("making a namespace: %w", err)
+	}
+	err := cluster.Each(b.pods, func(i int) error { return b.cluster.Create(ctx, foreignPod(i, node(i))) })
 	if err != nil {
 		return fmt.Errorf("making pods: %w", err)
 	}

@@ -57,7 +57,7 @@ func run(ctx context.Context, o options) (met bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, b.cluster.Stop()) }()
+	defer func() { err = errors.Join(err, b.stop()) }()
 	if o.profiles != "" {
 		return true, b.profile(ctx)
 	}

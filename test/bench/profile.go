@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"runtime/trace"
 
@@ -22,12 +23,24 @@ import (
 )
 
 // profile runs the controller in this process, since the binary that is shipped
-// serves no profiles, and writes where its time goes: a trace of one driver and the
-// processor's profile of many.
-func (b *bench) profile(ctx context.Context) (err error) {
+// serves no profiles, and writes where its time goes.
+func (b *bench) profile(ctx context.Context) error {
 	if err := os.MkdirAll(b.profiles, 0o750); err != nil {
 		return fmt.Errorf("making a directory for profiles: %w", err)
 	}
+	if b.asks(partInstallations) {
+		if err := b.inProcess(ctx, func() error { return b.profileInstallations(ctx) }); err != nil {
+			return err
+		}
+	}
+	if b.asks(partManyNodes) {
+		return b.profileManyNodes(ctx)
+	}
+	return nil
+}
+
+// inProcess does something while the controller runs in this process.
+func (b *bench) inProcess(ctx context.Context, do func() error) (err error) {
 	mgr, err := b.manager(ctx)
 	if err != nil {
 		return err
@@ -42,15 +55,59 @@ func (b *bench) profile(ctx context.Context) (err error) {
 	if !mgr.GetCache().WaitForCacheSync(ctx) {
 		return errors.New("the cache did not fill")
 	}
+	return do()
+}
+
+// profileInstallations writes a trace of one driver and the processor's profile of many.
+func (b *bench) profileInstallations(ctx context.Context) error {
 	if err := b.installSome(ctx, stageFirst, 1); err != nil {
 		return err
 	}
-	err = b.recorded(stageNext+".trace", trace.Start, trace.Stop, func() error { return b.installSome(ctx, stageNext, 1) })
+	err := b.recorded(stageNext+".trace", trace.Start, trace.Stop, func() error { return b.installSome(ctx, stageNext, 1) })
 	if err != nil {
 		return err
 	}
 	return b.recorded(stageMany+".pprof", pprof.StartCPUProfile, pprof.StopCPUProfile, func() error {
 		return b.installSome(ctx, stageMany, b.drivers)
+	})
+}
+
+// profileManyNodes writes what is in memory after a start with many nodes, and the
+// processor's profile of a burst and of what follows.
+func (b *bench) profileManyNodes(ctx context.Context) error {
+	m := b.many()
+	if err := m.installed(ctx); err != nil {
+		return err
+	}
+	if err := errors.Join(m.populate(ctx), m.operator.Stop(ctx)); err != nil {
+		return err
+	}
+	mark, err := m.cluster.Audit.Mark()
+	if err != nil {
+		return err
+	}
+	return b.inProcess(ctx, func() error {
+		if err := m.calm(ctx, cluster.Operator, mark); err != nil {
+			return err
+		}
+		heap := func(out io.Writer) error {
+			runtime.GC()
+			return pprof.Lookup("heap").WriteTo(out, 0)
+		}
+		if err := b.recorded(partManyNodes+".heap", heap, func() {}, func() error { return nil }); err != nil {
+			return err
+		}
+		return b.recorded(partManyNodes+".pprof", pprof.StartCPUProfile, pprof.StopCPUProfile, func() error {
+			n := len(m.failing)
+			_, err := m.during(ctx, func() error {
+				err := m.eachTold(ctx, n, func(done int) int { return m.ownNodes - done }, func(i int) error { return m.tellPod(ctx, m.failing[i], m.places[i], true) })
+				if err != nil {
+					return err
+				}
+				return await(ctx, "the status tells of it", func() error { return m.counts(ctx, m.ownNodes-n) })
+			})
+			return err
+		})
 	})
 }
 

@@ -5,6 +5,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +89,29 @@ func TestReportForms(t *testing.T) {
 	}
 }
 
+func TestOptionsAskForParts(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args []string
+		want int
+	}{"All": {nil, len(partNames())}, "Two": {[]string{"-parts", "many-nodes,size"}, 2}} {
+		t.Run(name, func(t *testing.T) {
+			o, err := parse(tc.args, io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for _, p := range (&bench{}).parts() {
+				if o.asks(p.name) {
+					n++
+				}
+			}
+			if n != tc.want {
+				t.Errorf("%d parts are measured, want %d", n, tc.want)
+			}
+		})
+	}
+}
+
 func TestParse(t *testing.T) {
 	for name, tc := range map[string]struct {
 		args []string
@@ -100,6 +124,10 @@ func TestParse(t *testing.T) {
 		"NoWindow":     {args: []string{"-window", "0s"}, bad: true},
 		"Argument":     {args: []string{"fast"}, bad: true},
 		"UnknownFlag":  {args: []string{"-fast"}, bad: true},
+		"TwoParts":     {args: []string{"-parts", "size,many-nodes"}},
+		"NoSuchPart":   {args: []string{"-parts", "few-nodes"}, bad: true},
+		"NoPart":       {args: []string{"-parts", ""}, bad: true},
+		"AllFail":      {args: []string{"-own-nodes", "100"}, bad: true},
 		"ShortWindows": {args: []string{"-window", "1s", "-memory-window", "1s"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -24,7 +24,7 @@ func (r *report) write(out io.Writer, form string) error {
 func (r *report) table(out io.Writer) error {
 	fmt.Fprintf(out, "%d cores, load %s before and %s after, %d repetitions\n\n", r.CPUs, r.LoadBefore, r.LoadAfter, r.Repetitions)
 	if r.Rehearsal {
-		fmt.Fprintln(out, "This was a rehearsal: fewer repetitions, drivers, nodes or pods than the targets are about.")
+		fmt.Fprintln(out, "This was a rehearsal: less of something than the targets are about.")
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TARGET\tWHAT\tMEASURED\tBOUND\t\tNOTE")
