@@ -45,6 +45,9 @@ func (s *steady) makeHealthy(ctx context.Context) error {
 		}
 	}
 	for _, node := range steadyNodes() {
+		if err := s.cluster.Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}); err != nil {
+			return fmt.Errorf("making a node: %w", err)
+		}
 		n := csiNode(node)
 		n.Spec.Drivers = []storagev1.CSINodeDriver{{Name: s.name, NodeID: node}}
 		if err := s.cluster.Create(ctx, n); err != nil {

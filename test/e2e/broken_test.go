@@ -33,8 +33,9 @@ func customDriverBreaks(t *testing.T) {
 		}
 	})
 	create(t, d)
-	await(t, "a driver that hangs does not answer", mismatch(d, v1alpha1.ReasonNoAnswer, "the driver does not answer"))
-	record(t, "driver-does-not-answer", d)
+	tellsWithin(t, "driver-does-not-answer", startPatience, d, func() error {
+		return mismatch(d, v1alpha1.ReasonNoAnswer, "the driver does not answer")(t.Context())
+	})
 	r, err := row(d, v1alpha1.ComponentController, "driver")
 	if err != nil {
 		t.Fatal(err)
@@ -47,8 +48,9 @@ func customDriverBreaks(t *testing.T) {
 	}
 
 	told(t, d, claims, "--driver-version=")
-	await(t, "a driver without a version is told", mismatch(d, v1alpha1.ReasonNoAnswer, "no version"))
-	record(t, "driver-without-version", d)
+	tellsWithin(t, "driver-without-version", startPatience, d, func() error {
+		return mismatch(d, v1alpha1.ReasonNoAnswer, "no version")(t.Context())
+	})
 	told(t, d, claims, "--driver-name=other.example.com")
 	await(t, "a driver of another name is told", mismatch(d, v1alpha1.ReasonDiffers, `"other.example.com"`))
 
