@@ -60,7 +60,7 @@ func (r *Reconciler) classesMissing(ctx context.Context, d *v1alpha1.CSIDriverDe
 	for _, name := range names {
 		waits = append(waits, health.Wait{Key: name, Patience: untilPuzzled})
 	}
-	overdue, again := r.classes.overdue(d.Name, waits)
+	overdue, again := r.classes.overdue(d.Name, waits, toldMissing(d))
 	if len(overdue) == 0 {
 		return nil, again
 	}
@@ -71,7 +71,7 @@ func (r *Reconciler) classesMissing(ctx context.Context, d *v1alpha1.CSIDriverDe
 	}
 	told := make([]string, 0, len(overdue))
 	for _, name := range slices.Sorted(maps.Keys(overdue)) {
-		text := fmt.Sprintf("StorageClass %s is not there", name)
+		text := missingClass(name)
 		if claims := claimsWaiting(list.Items, name, time.Now()); len(claims) > 0 {
 			text += ", and claims wait for it: " + examples(claims)
 		}
@@ -79,6 +79,8 @@ func (r *Reconciler) classesMissing(ctx context.Context, d *v1alpha1.CSIDriverDe
 	}
 	return told, again
 }
+
+func missingClass(name string) string { return fmt.Sprintf("StorageClass %s is not there", name) }
 
 // claimsWaiting are the claims that events tell to wait for a class.
 func claimsWaiting(events []corev1.Event, class string, now time.Time) []string {

@@ -85,6 +85,9 @@ func (r *Reconciler) remove(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	case err != nil:
 		return reconcile.Result{}, stuck(d, err)
 	case waiting != "":
+		if taintErr != nil {
+			waiting += "; " + taintErr.Error()
+		}
 		progress(d, waiting)
 		_, more, err := r.assess(ctx, d, parts{components: componentsOf(d), rows: rowsOf(d)})
 		return reconcile.Result{RequeueAfter: sooner(sooner(afterWaiting, more), later)}, err

@@ -65,7 +65,7 @@ func hintIn(events []corev1.Event) (health.Hint, bool) {
 	for _, e := range events {
 		if e.Type == corev1.EventTypeWarning {
 			newest = later(newest, lastSeen(e))
-		} else {
+		} else if e.Reason != "Killing" { // which is what comes of a warning
 			wentWell = later(wentWell, lastSeen(e))
 		}
 	}

@@ -29,10 +29,13 @@ func TestHints(t *testing.T) {
 		return e
 	}
 	series := corev1.Event{Type: corev1.EventTypeWarning, Reason: "S", Message: "series", EventTime: metav1.NewMicroTime(start), Series: &corev1.EventSeries{LastObservedTime: metav1.NewMicroTime(start.Add(time.Hour))}}
+	killing := well(1)
+	killing.Reason = "Killing"
 	cases := map[string]struct {
 		events []corev1.Event
 		want   string
 	}{
+		"Killed":        {[]corev1.Event{at(0, "Unhealthy", "probe failed"), killing}, "Unhealthy: probe failed"},
 		"None":          {nil, ""},
 		"One":           {[]corev1.Event{at(0, "FailedMount", `secret "x" not found`)}, `FailedMount: secret "x" not found`},
 		"Newest":        {[]corev1.Event{at(0, "A", "a"), at(600, "B", "b")}, "B: b"},

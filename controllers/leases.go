@@ -43,8 +43,10 @@ type leasesIn struct {
 	synced cache.InformerSynced
 	stop   context.CancelFunc
 	byName map[string]*lease
-	// awaited is true when somebody has waited for the first list.
-	awaited bool
+	// until is how long a reconcile waits for the first list.
+	until time.Time
+	// watched is true since a watch was opened: without one, no renewal is seen.
+	watched bool
 }
 
 // lease is what is known of one Lease.
@@ -53,6 +55,7 @@ type lease struct {
 	duration        time.Duration
 	seen            time.Time // when it was renewed, by our clock
 	lapsed          bool      // it was found not to be renewed in time
+	moved           bool      // it was seen to be renewed, and not only to be there
 }
 
 // followed is what one driver was told of its Leases.
@@ -92,7 +95,9 @@ const untilLeases = 5 * time.Second
 
 // of tells of the Leases of a driver, and follows them from now on. It tells of none as long
 // as they cannot be listed: what is not known is not judged.
-func (l *leases) of(ctx context.Context, driver, namespace string, names []string) (map[string]health.Lease, error) {
+//
+// What an earlier process told to be unled is so until a renewal is seen.
+func (l *leases) of(ctx context.Context, driver, namespace string, names []string, unled map[string]bool) (map[string]health.Lease, error) {
 	if len(names) == 0 {
 		l.forget(driver)
 		return nil, nil
@@ -107,6 +112,9 @@ func (l *leases) of(ctx context.Context, driver, namespace string, names []strin
 	f := l.drivers[driver]
 	if f == nil { // forgotten meanwhile
 		return nil, nil
+	}
+	if known && f.told == nil {
+		l.distrust(namespace, unled)
 	}
 	f.told = map[string]health.Lease{}
 	for _, name := range names {
@@ -125,18 +133,23 @@ func (l *leases) of(ctx context.Context, driver, namespace string, names []strin
 // unseen is what a driver was told of a Lease before any was listed; all else is news.
 var unseen = health.Lease{Holder: "?"}
 
-// await waits, once, for the first list of a namespace.
-func (l *leases) await(ctx context.Context, in *leasesIn) bool {
-	l.mu.Lock()
-	patience := untilLeases
-	if in.awaited {
-		patience = 0
+// distrust has Leases be expired that were not renewed since they were seen first.
+func (l *leases) distrust(namespace string, names map[string]bool) {
+	for name, known := range l.namespaces[namespace].byName {
+		known.lapsed = known.lapsed || names[name] && !known.moved
 	}
-	in.awaited = true
-	l.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+}
+
+// await waits for the first list of a namespace, and the watch after it.
+func (l *leases) await(ctx context.Context, in *leasesIn) bool {
+	seen := func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return in.watched && in.synced()
+	}
+	ctx, cancel := context.WithTimeout(ctx, in.until.Sub(l.now()))
 	defer cancel()
-	return in.synced() || cache.WaitForCacheSync(ctx.Done(), in.synced)
+	return seen() || cache.WaitForCacheSync(ctx.Done(), seen)
 }
 
 // follow watches the Leases of a namespace for a driver.
@@ -151,7 +164,7 @@ func (l *leases) follow(driver, namespace string) (*leasesIn, error) {
 	in := l.namespaces[namespace]
 	if in == nil {
 		ctx, stop := context.WithCancel(l.ctx)
-		in = &leasesIn{stop: stop, byName: map[string]*lease{}}
+		in = &leasesIn{stop: stop, byName: map[string]*lease{}, until: l.now().Add(untilLeases)}
 		var err error
 		if in.synced, err = l.watch(ctx, namespace, &leaseSink{l, in, namespace}); err != nil {
 			stop()
@@ -198,12 +211,12 @@ func (l *leases) expire(driver string) {
 	l.mu.Lock()
 	f := l.drivers[driver]
 	changed := f != nil && l.isNews(f)
-	if f != nil {
+	if f != nil && !changed {
 		l.arm(driver, f)
 	}
 	l.mu.Unlock()
 	if changed {
-		l.wake(driver)
+		l.wake(driver) // it asks, and the timer runs again
 	}
 }
 
@@ -269,7 +282,9 @@ func (s *leaseSink) put(o *coordinationv1.Lease) {
 		case last == nil:
 			next.lapsed = o.Spec.RenewTime != nil && next.seen.Sub(o.Spec.RenewTime.Time) > longAgo*next.duration
 		case last.holder == next.holder && last.renewed == next.renewed:
-			next.seen, next.lapsed = last.seen, last.lapsed
+			next.seen, next.lapsed, next.moved = last.seen, last.lapsed, last.moved
+		default:
+			next.moved = true
 		}
 		s.in.byName[o.Name] = next
 	})
@@ -285,6 +300,7 @@ func (s *leaseSink) remove(name string) { s.change(func() { delete(s.in.byName, 
 func (s *leaseSink) resume() {
 	s.leases.mu.Lock()
 	defer s.leases.mu.Unlock()
+	s.in.watched = true
 	for _, known := range s.in.byName {
 		if !known.lapsed {
 			known.seen = s.leases.now()

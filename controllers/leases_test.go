@@ -29,7 +29,8 @@ type leaseBench struct {
 	sinks map[string]*leaseSink
 	ended map[string]context.Context
 	woken map[string]int
-	blind bool // the first list fails
+	blind bool            // the first list fails
+	unled map[string]bool // as the status says
 }
 
 func newLeaseBench(t *testing.T) *leaseBench {
@@ -37,6 +38,7 @@ func newLeaseBench(t *testing.T) *leaseBench {
 	b := &leaseBench{sinks: map[string]*leaseSink{}, ended: map[string]context.Context{}, woken: map[string]int{}}
 	b.leases = newLeases(func(ctx context.Context, namespace string, sink *leaseSink) (cache.InformerSynced, error) {
 		b.sinks[namespace], b.ended[namespace] = sink, ctx
+		sink.in.watched = true
 		return func() bool { return !b.blind }, nil
 	})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -61,7 +63,7 @@ func (b *leaseBench) ask(t *testing.T, driver, namespace string, names ...string
 	synctest.Wait()
 	woken := b.woken[driver]
 	b.woken[driver] = 0
-	got, err := b.of(t.Context(), driver, namespace, names)
+	got, err := b.of(t.Context(), driver, namespace, names, b.unled)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,24 +144,75 @@ func TestLeasesWhileBlind(t *testing.T) {
 	})
 }
 
-// TestLeasesUnlisted: what cannot be listed is not judged, is waited for once, and is news
-// when it comes.
+// TestLeasesUnlisted: what cannot be listed is not judged, all wait for it together and not
+// again, and it is news when it comes.
 func TestLeasesUnlisted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newLeaseBench(t)
 		b.blind = true
-		for i, waits := range []time.Duration{untilLeases, 0} {
-			began := time.Now()
-			if got, _ := b.ask(t, "d", "ns", "l"); got != nil {
+		began := time.Now()
+		for _, driver := range []string{"d", "e", "d"} {
+			if got, _ := b.ask(t, driver, "ns", "l"); got != nil {
 				t.Errorf("it tells of %v", got)
 			}
-			if took := time.Since(began); took != waits {
-				t.Errorf("%d: it waited %s, want %s", i, took, waits)
-			}
+		}
+		if took := time.Since(began); took < untilLeases || took > untilLeases+time.Second {
+			t.Errorf("they waited %s, want %s", took, untilLeases)
 		}
 		b.blind = false
 		b.sinks["ns"].put(leaseOf("l", "one", time.Now()))
 		b.want(t, "listed", health.Lease{Holder: "one"}, 1)
+	})
+}
+
+// TestLeasesUnwatched: without a watch no renewal is seen, and nothing is judged.
+func TestLeasesUnwatched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newLeaseBench(t)
+		b.follow("d", "ns") //nolint:errcheck // it does not fail here
+		b.namespaces["ns"].watched = false
+		b.sinks["ns"].put(leaseOf("l", "one", time.Now()))
+		if got, _ := b.ask(t, "d", "ns", "l"); got != nil {
+			t.Errorf("it tells of %v", got)
+		}
+	})
+}
+
+// TestLeaseWakesOnce: a driver that does not get so far as to ask is not woken again and
+// again.
+func TestLeaseWakesOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newLeaseBench(t)
+		b.want(t, "nobody yet", health.Lease{}, 0)
+		b.sinks["ns"].put(leaseOf("l", "one", time.Now()))
+		b.want(t, "held", health.Lease{Holder: "one"}, 1)
+		pass(time.Hour)
+		b.want(t, "expired long ago", health.Lease{Holder: "one", Expired: true}, 1)
+	})
+}
+
+// TestLeasesAfterARestart: what the status tells to be unled is so until it is renewed.
+func TestLeasesAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newLeaseBench(t)
+		if _, err := b.follow("d", "ns"); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"l", "m", "n"} {
+			b.sinks["ns"].put(leaseOf(name, "one", time.Now()))
+		}
+		b.sinks["ns"].put(leaseOf("m", "one", time.Now().Add(time.Second)))
+		b.unled = map[string]bool{"l": true, "m": true}
+		got, _ := b.ask(t, "d", "ns", "l", "m", "n")
+		want := map[string]health.Lease{"l": {Holder: "one", Expired: true}, "m": {Holder: "one"}, "n": {Holder: "one"}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("-want, +got:\n%s", diff)
+		}
+		b.sinks["ns"].put(leaseOf("l", "one", time.Now().Add(time.Second)))
+		got, woken := b.ask(t, "d", "ns", "l")
+		if diff := cmp.Diff(map[string]health.Lease{"l": {Holder: "one"}}, got); diff != "" || woken != 1 {
+			t.Errorf("renewed: woken %d times; -want, +got:\n%s", woken, diff)
+		}
 	})
 }
 

@@ -39,15 +39,19 @@ const (
 	labelManagedBy = "snapshot.storage.kubernetes.io/managed-by"
 	// annotationBeingCreated is on a content while csi-snapshotter works on it.
 	annotationBeingCreated = "snapshot.storage.kubernetes.io/volumesnapshot-being-created"
-	// taken is the one field of a cached snapshot or content that is not its own.
-	taken = "taken"
+	// taken and busy are the fields of a cached snapshot or content that are not its own:
+	// whether somebody has begun with it, and works on it now.
+	taken, busy = "taken", "busy"
 	// untilTaken is how long a snapshot may wait for somebody to begin.
 	untilTaken = 20 * time.Second
 )
 
 // stripSnapshot leaves of a VolumeSnapshot, or its content, whose it is and whether anybody
-// has taken it.
+// has taken it. A cache does that twice to what it lists first.
 func stripSnapshot(u *unstructured.Unstructured) *unstructured.Unstructured {
+	if _, stripped := u.Object[taken]; stripped {
+		return u
+	}
 	kept := &unstructured.Unstructured{Object: map[string]any{}}
 	kept.SetGroupVersionKind(u.GroupVersionKind())
 	kept.SetName(u.GetName())
@@ -63,7 +67,8 @@ func stripSnapshot(u *unstructured.Unstructured) *unstructured.Unstructured {
 		}
 	}
 	status, _, _ := unstructured.NestedMap(u.Object, "status")
-	kept.Object[taken] = len(status) > 0 || u.GetAnnotations()[annotationBeingCreated] != "" || u.GetDeletionTimestamp() != nil
+	kept.Object[busy] = u.GetAnnotations()[annotationBeingCreated] != ""
+	kept.Object[taken] = kept.Object[busy] == true || len(status) > 0 || u.GetDeletionTimestamp() != nil
 	return kept
 }
 
@@ -76,13 +81,15 @@ func (r *Reconciler) toSnapshotting(ctx context.Context, o client.Object) []reco
 	return r.toDrivers(ctx, func(d *v1alpha1.CSIDriverDeployment) bool { return waitsFor(u, d) })
 }
 
-// waitsFor tells whether a snapshot or a content is one of a driver.
+// waitsFor tells whether a snapshot or a content is one of a driver. A snapshot without a
+// class is one of the default class.
 func waitsFor(u *unstructured.Unstructured, d *v1alpha1.CSIDriverDeployment) bool {
 	if u.GetKind() == contentKind.Kind {
 		return u.Object["driver"] == d.Name
 	}
+	class, named := u.Object["volumeSnapshotClassName"]
 	return slices.ContainsFunc(d.Spec.VolumeSnapshotClasses, func(c v1alpha1.VolumeSnapshotClass) bool {
-		return u.Object["volumeSnapshotClassName"] == c.Name
+		return named && class == c.Name || !named && c.Default
 	})
 }
 
@@ -97,17 +104,15 @@ func (r *Reconciler) snapshotsWaiting(ctx context.Context, d *v1alpha1.CSIDriver
 		}
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(kind)
-		if err := r.cache.List(ctx, list); err != nil {
+		if err := r.cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil { // they are only looked at
 			return nil, 0, fmt.Errorf("listing every %s: %w", kind.Kind, err)
 		}
-		for i := range list.Items {
-			if u := &list.Items[i]; u.Object[taken] == false && waitsFor(u, d) {
-				waiting[kind.Kind] = append(waiting[kind.Kind], u)
-				waits = append(waits, health.Wait{Key: string(u.GetUID()), Patience: untilTaken})
-			}
+		waiting[kind.Kind] = untakenOf(list.Items, d)
+		for _, u := range waiting[kind.Kind] {
+			waits = append(waits, health.Wait{Key: string(u.GetUID()), Patience: untilTaken})
 		}
 	}
-	overdue, again := r.snapshots.overdue(d.Name, waits)
+	overdue, again := r.snapshots.overdue(d.Name, waits, func(string) bool { return toldOf(d, v1alpha1.ReasonWaiting) })
 	late := func(kind schema.GroupVersionKind) []*unstructured.Unstructured {
 		return slices.DeleteFunc(waiting[kind.Kind], func(u *unstructured.Unstructured) bool { return !overdue[string(u.GetUID())] })
 	}
@@ -119,6 +124,23 @@ func (r *Reconciler) snapshotsWaiting(ctx context.Context, d *v1alpha1.CSIDriver
 		told = append(told, fmt.Sprintf("VolumeSnapshotContent %s: no csi-snapshotter takes it; %s", namesIn(list), whyUntaken(list[0], rows)))
 	}
 	return told, again, nil
+}
+
+// untakenOf are those of a driver that nobody has begun with; none while somebody works on
+// another one, since then they queue.
+func untakenOf(all []unstructured.Unstructured, d *v1alpha1.CSIDriverDeployment) []*unstructured.Unstructured {
+	var untaken []*unstructured.Unstructured
+	for i := range all {
+		u := &all[i]
+		switch {
+		case !waitsFor(u, d):
+		case u.Object[busy] == true:
+			return nil
+		case u.Object[taken] == false:
+			untaken = append(untaken, u)
+		}
+	}
+	return untaken
 }
 
 // whyUntaken says what keeps a content from being taken.

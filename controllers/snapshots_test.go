@@ -63,10 +63,51 @@ func TestSnapshotIsTaken(t *testing.T) {
 			if !ok || kept.Object[taken] != tc.want || kept.GetName() != "x" || kept.GetUID() != "1" {
 				t.Errorf("kept %v, want taken %t", out, tc.want)
 			}
+			if twice := stripSnapshot(kept); !cmp.Equal(kept, twice) {
+				t.Errorf("kept %v, and the second time %v", kept, twice)
+			}
 			if kept.Object["spec"] != nil || kept.Object["status"] != nil {
 				t.Errorf("kept more than is looked at: %v", kept.Object)
 			}
 		})
+	}
+}
+
+// TestUntaken: those that wait behind others that are worked on are in a queue.
+func TestUntaken(t *testing.T) {
+	content := func(driver string, edits ...func(*unstructured.Unstructured)) unstructured.Unstructured {
+		return *stripSnapshot(snapshotOf(contentKind, map[string]any{"driver": driver}, edits...))
+	}
+	snapshot := func(spec map[string]any) unstructured.Unstructured {
+		return *stripSnapshot(snapshotOf(snapshotKind, spec))
+	}
+	working := func(u *unstructured.Unstructured) { u.SetAnnotations(map[string]string{annotationBeingCreated: "yes"}) }
+	finished := func(u *unstructured.Unstructured) { u.Object["status"] = map[string]any{"readyToUse": true} }
+	d := &v1alpha1.CSIDriverDeployment{ObjectMeta: metav1.ObjectMeta{Name: "d"}}
+	d.Spec.VolumeSnapshotClasses = []v1alpha1.VolumeSnapshotClass{{Name: "c"}, {Name: "e", Default: true}}
+	cases := map[string]struct {
+		all  []unstructured.Unstructured
+		want int
+	}{
+		"None":           {},
+		"Untaken":        {[]unstructured.Unstructured{content("d"), content("d"), content("other")}, 2},
+		"Queue":          {[]unstructured.Unstructured{content("d"), content("d", working)}, 0},
+		"QueueOfAnother": {[]unstructured.Unstructured{content("d"), content("other", working)}, 1},
+		"AfterOthers":    {[]unstructured.Unstructured{content("d", finished), content("d")}, 1},
+		"OfTheClass":     {[]unstructured.Unstructured{snapshot(map[string]any{"volumeSnapshotClassName": "c"})}, 1},
+		"OfOtherClass":   {[]unstructured.Unstructured{snapshot(map[string]any{"volumeSnapshotClassName": "x"})}, 0},
+		"OfDefaultClass": {[]unstructured.Unstructured{snapshot(map[string]any{})}, 1},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := untakenOf(tc.all, d); len(got) != tc.want {
+				t.Errorf("untaken are %v, want %d", got, tc.want)
+			}
+		})
+	}
+	d.Spec.VolumeSnapshotClasses[1].Default = false
+	if got := untakenOf(cases["OfDefaultClass"].all, d); len(got) > 0 {
+		t.Errorf("without a default class: %v", got)
 	}
 }
 

@@ -19,38 +19,70 @@ import (
 	"github.com/csi-operator/csi-operator/internal/plan"
 )
 
+// TestUngranted: what is not there or gives less counts; what gives more, or what only new
+// pods need, does not.
 func TestUngranted(t *testing.T) {
-	change := func(kind, component string, action plan.Action, fields ...string) plan.Change {
-		u := &unstructured.Unstructured{}
-		u.SetLabels(map[string]string{v1alpha1.LabelComponent: component})
-		return plan.Change{Ref: plan.Ref{Kind: kind, Name: "x"}, Action: action, Fields: fields, Intent: u}
+	object := func(kind string, rules ...any) *unstructured.Unstructured {
+		u := &unstructured.Unstructured{Object: map[string]any{"kind": kind}}
+		u.SetLabels(map[string]string{v1alpha1.LabelComponent: "c"})
+		if rules != nil {
+			u.Object["rules"] = rules
+		}
+		return u
 	}
-	blocked := change("Role", "c", plan.Blocked)
+	rule := func(verbs ...any) any {
+		return map[string]any{"apiGroups": []any{""}, "resources": []any{"pods"}, "verbs": verbs}
+	}
+	binding := func(role string, accounts ...string) *unstructured.Unstructured {
+		u := object("RoleBinding")
+		u.Object["roleRef"] = map[string]any{"kind": "Role", "name": role}
+		var subjects []any
+		for _, name := range accounts {
+			subjects = append(subjects, map[string]any{"kind": "ServiceAccount", "name": name})
+		}
+		u.Object["subjects"] = subjects
+		return u
+	}
+	change := func(want, live *unstructured.Unstructured) plan.Change {
+		return plan.Change{Ref: plan.Ref{Kind: want.GetKind(), Name: "x"}, Intent: want, Live: live}
+	}
+	workload := change(object("Deployment"), object("Deployment"))
+	role := change(object("Role", rule("get")), object("Role"))
+	blocked := role
 	blocked.Intent = nil
+	odd := object("Role")
+	odd.Object["rules"] = "odd"
+	const less = ` "x" gives less than it should`
 	cases := map[string]struct {
 		plan    plan.Plan
 		applied []apply.Applied
-		want    map[string]string
+		want    string
 	}{
-		"Missing":      {plan: plan.Plan{change("Role", "c", plan.Create)}, want: map[string]string{"c": `Role "x" is not there`}},
-		"OthersRules":  {plan: plan.Plan{change("ClusterRole", "c", plan.Heal, "rules")}, want: map[string]string{"c": `ClusterRole "x" is not as rendered`}},
-		"OthersPerson": {plan: plan.Plan{change("RoleBinding", "c", plan.Heal, "metadata.labels", "subjects[0].name")}, want: map[string]string{"c": `RoleBinding "x" is not as rendered`}},
-		"OthersRole":   {plan: plan.Plan{change("RoleBinding", "c", plan.Apply, "roleRef.name")}, want: map[string]string{"c": `RoleBinding "x" is not as rendered`}},
-		"OnlyALabel":   {plan: plan.Plan{change("Role", "c", plan.Heal, "metadata.labels")}},
-		"NoRight":      {plan: plan.Plan{change("ServiceAccount", "c", plan.Create)}},
-		"Granted":      {plan: plan.Plan{change("Role", "c", plan.Create)}, applied: []apply.Applied{{Ref: plan.Ref{Kind: "Role", Name: "x"}}}},
-		"NotNow":       {plan: plan.Plan{blocked}},
-		"TheFirstOfEach": {
-			plan: plan.Plan{change("Role", "c", plan.Create), change("ClusterRole", "c", plan.Create), change("ClusterRole", "n", plan.Create)},
-			want: map[string]string{"c": `Role "x" is not there`, "n": `ClusterRole "x" is not there`},
+		"NotThere":       {plan: plan.Plan{change(object("Role", rule("get")), nil)}, want: `Role "x" is not there`},
+		"FewerRules":     {plan: plan.Plan{role}, want: "Role" + less},
+		"OtherRules":     {plan: plan.Plan{change(object("ClusterRole", rule("get", "list")), object("ClusterRole", rule("get")))}, want: "ClusterRole" + less},
+		"MoreRules":      {plan: plan.Plan{change(object("Role", rule("get")), object("Role", rule("get", "list"), rule("watch")))}},
+		"NoRules":        {plan: plan.Plan{change(object("Role", rule("get")), odd)}, want: "Role" + less},
+		"OtherAccount":   {plan: plan.Plan{change(binding("r", "a"), binding("r", "b"))}, want: "RoleBinding" + less},
+		"OneMoreAccount": {plan: plan.Plan{change(binding("r", "a"), binding("r", "b", "a"))}},
+		"OtherRole":      {plan: plan.Plan{change(binding("r", "a"), binding("s", "a"))}, want: "RoleBinding" + less},
+		"NewPodsNeedIt":  {plan: plan.Plan{role, workload}},
+		"NewPodsAreThere": {
+			plan: plan.Plan{role, workload}, applied: []apply.Applied{{Ref: workload.Ref}}, want: "Role" + less,
 		},
+		"NothingAndNewPods": {plan: plan.Plan{change(object("Role", rule("get")), nil), workload}, want: `Role "x" is not there`},
+		"NoRight":           {plan: plan.Plan{change(object("ServiceAccount"), nil)}},
+		"Granted":           {plan: plan.Plan{role}, applied: []apply.Applied{{Ref: role.Ref}}},
+		"NotNow":            {plan: plan.Plan{blocked}},
+		"TheFirst":          {plan: plan.Plan{change(binding("r", "a"), nil), role}, want: `RoleBinding "x" is not there`},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if tc.want == nil {
-				tc.want = map[string]string{}
+			want := map[string]string{}
+			if tc.want != "" {
+				want["c"] = tc.want
 			}
-			if diff := cmp.Diff(tc.want, ungranted(tc.plan, apply.Report{Applied: tc.applied})); diff != "" {
+			if diff := cmp.Diff(want, ungranted(tc.plan, apply.Report{Applied: tc.applied})); diff != "" {
 				t.Errorf("-want, +got:\n%s", diff)
 			}
 		})

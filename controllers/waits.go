@@ -25,20 +25,24 @@ func newWaits(again time.Duration) *waits {
 }
 
 // overdue has the keys of those that have lasted too long, and when to look again; 0 for
-// never. What is not among the given ones has ended.
-func (w *waits) overdue(driver string, all []health.Wait) (keys map[string]bool, again time.Duration) {
+// never. What is not among the given ones has ended. Those that an earlier process has told
+// of have lasted too long when this one looks first.
+func (w *waits) overdue(driver string, all []health.Wait, told func(key string) bool) (keys map[string]bool, again time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before := w.since[driver]
-	delete(w.since, driver)
+	before, looked := w.since[driver]
+	since := map[string]time.Time{}
+	w.since[driver] = since
 	if len(all) == 0 {
 		return nil, 0
 	}
-	since := map[string]time.Time{}
-	w.since[driver], keys = since, map[string]bool{}
+	keys = map[string]bool{}
 	for _, one := range all {
 		begun, known := before[one.Key]
-		if !known {
+		switch {
+		case !looked && told(one.Key):
+			begun = w.now().Add(-one.Patience)
+		case !known:
 			begun = w.now()
 		}
 		since[one.Key] = begun

@@ -13,6 +13,25 @@ import (
 	"github.com/csi-operator/csi-operator/internal/health"
 )
 
+func never(string) bool { return false }
+
+// TestOverdueBefore: what an earlier process told of is overdue at the first look, and what
+// comes later is not.
+func TestOverdueBefore(t *testing.T) {
+	a, b := health.Wait{Key: "a", Patience: time.Minute}, health.Wait{Key: "b", Patience: time.Minute}
+	told := func(key string) bool { return key == "a" }
+	w := newWaits(0)
+	if got, again := w.overdue("d", []health.Wait{a, b}, told); !got["a"] || got["b"] || again <= 0 {
+		t.Errorf("overdue are %v, again after %s", got, again)
+	}
+	if got, _ := w.overdue("d", nil, told); len(got) > 0 {
+		t.Errorf("overdue are %v", got)
+	}
+	if got, _ := w.overdue("d", []health.Wait{a}, told); len(got) > 0 {
+		t.Errorf("what has ended and begun anew is overdue: %v", got)
+	}
+}
+
 // TestOverdue: what lasts too long is told, each by its own patience, and what has ended
 // meanwhile begins anew.
 func TestOverdue(t *testing.T) {
@@ -39,7 +58,7 @@ func TestOverdue(t *testing.T) {
 				{time.Second, []health.Wait{b}, nil, 2 * patience},
 			} {
 				now = now.Add(step.after)
-				got, next := w.overdue("d", step.waits)
+				got, next := w.overdue("d", step.waits, never)
 				want := map[string]bool{}
 				for _, key := range step.want {
 					want[key] = true
@@ -48,10 +67,10 @@ func TestOverdue(t *testing.T) {
 					t.Errorf("step %d: again after %s, want %s; -want, +got:\n%s", i, next, step.again, diff)
 				}
 			}
-			if got, _ := w.overdue("other", []health.Wait{b}); len(got) > 0 {
+			if got, _ := w.overdue("other", []health.Wait{b}, never); len(got) > 0 {
 				t.Errorf("one driver's wait is overdue of another: %v", got)
 			}
-			w.overdue("d", nil)
+			w.forget("d")
 			w.forget("other")
 			if len(w.since) > 0 {
 				t.Errorf("kept: %v", w.since)

@@ -11,6 +11,7 @@ package desired
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -97,6 +98,8 @@ type Row struct {
 	Component, Name, Image, Version string
 	// Lease is by which the containers elect a leader; empty where they elect none.
 	Lease string
+	// RetryPeriod is how often they try to take it; 0 where they elect none.
+	RetryPeriod time.Duration
 	// CallsAPI is true for a sidecar that needs rights.
 	CallsAPI bool
 }
@@ -212,6 +215,7 @@ func (p part) rows(in inputs) []Row {
 			if s.Name == c.Name {
 				row.Version, row.Lease = s.Version, s.leaseOf(in.driver)
 				row.CallsAPI = s.Lease != nil
+				row.RetryPeriod = s.retryPeriod()
 			}
 		}
 		list = append(list, row)

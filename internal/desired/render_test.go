@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	groupsnapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumegroupsnapshot/v1"
@@ -256,17 +257,29 @@ func TestKindsNamed(t *testing.T) {
 func TestRows(t *testing.T) {
 	const driver = "ghcr.io/csi-operator/csi-pool-driver:v0.1.0"
 	want := []Row{
-		{"controller", "driver", driver, "0.1.0", "", false},
-		{"controller", "csi-provisioner", "registry.k8s.io/sig-storage/csi-provisioner:v6.3.0", "v6.3.0", "pool-csi-operator-io", true},
-		{"controller", "csi-attacher", "registry.k8s.io/sig-storage/csi-attacher:v4.12.0", "v4.12.0", "external-attacher-leader-pool-csi-operator-io", true},
-		{"controller", "csi-resizer", "registry.k8s.io/sig-storage/csi-resizer:v2.2.0", "v2.2.0", "external-resizer-pool-csi-operator-io", true},
-		{"controller", "livenessprobe", "registry.k8s.io/sig-storage/livenessprobe:v2.19.0", "v2.19.0", "", false},
-		{"node", "driver", driver, "0.1.0", "", false},
-		{"node", "node-driver-registrar", "registry.k8s.io/sig-storage/csi-node-driver-registrar:v2.17.0", "v2.17.0", "", false},
-		{"node", "livenessprobe", "registry.k8s.io/sig-storage/livenessprobe:v2.19.0", "v2.19.0", "", false},
+		{"controller", "driver", driver, "0.1.0", "", 0, false},
+		{"controller", "csi-provisioner", "registry.k8s.io/sig-storage/csi-provisioner:v6.3.0", "v6.3.0", "pool-csi-operator-io", 5 * time.Second, true},
+		{"controller", "csi-attacher", "registry.k8s.io/sig-storage/csi-attacher:v4.12.0", "v4.12.0", "external-attacher-leader-pool-csi-operator-io", 5 * time.Second, true},
+		{"controller", "csi-resizer", "registry.k8s.io/sig-storage/csi-resizer:v2.2.0", "v2.2.0", "external-resizer-pool-csi-operator-io", 5 * time.Second, true},
+		{"controller", "livenessprobe", "registry.k8s.io/sig-storage/livenessprobe:v2.19.0", "v2.19.0", "", 0, false},
+		{"node", "driver", driver, "0.1.0", "", 0, false},
+		{"node", "node-driver-registrar", "registry.k8s.io/sig-storage/csi-node-driver-registrar:v2.17.0", "v2.17.0", "", 0, false},
+		{"node", "livenessprobe", "registry.k8s.io/sig-storage/livenessprobe:v2.19.0", "v2.19.0", "", 0, false},
 	}
 	if diff := cmp.Diff(want, mustRender(t, smallest()).Rows); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
+// TestRetryPeriod: a row tells how often its containers try to lead.
+func TestRetryPeriod(t *testing.T) {
+	d := smallest()
+	d.Spec.Sidecars.Attacher = &v1alpha1.SidecarSpec{LeaderElection: v1alpha1.LeaderElectionSpec{RetryPeriod: &metav1.Duration{Duration: 2 * time.Second}}}
+	for _, row := range mustRender(t, d).Rows {
+		want := map[string]time.Duration{"csi-attacher": 2 * time.Second, "csi-provisioner": 5 * time.Second, "csi-resizer": 5 * time.Second}[row.Name]
+		if row.RetryPeriod != want {
+			t.Errorf("%s: %s, want %s", row.Name, row.RetryPeriod, want)
+		}
 	}
 }
 
@@ -288,7 +301,7 @@ func TestRowsAreTheContainers(t *testing.T) {
 			if (row.Lease != "") != elects[row.Component+row.Name] {
 				t.Errorf("%s of %s has Lease %q", row.Name, row.Component, row.Lease)
 			}
-			got[i].Version, got[i].Lease, got[i].CallsAPI = "", "", false
+			got[i].Version, got[i].Lease, got[i].RetryPeriod, got[i].CallsAPI = "", "", 0, false
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("-containers, +rows:\n%s", diff)

@@ -46,6 +46,18 @@ func (r *runningSidecar) leaseOf(driver string) string {
 	return r.Lease(driver)
 }
 
+// retryPeriod is how often it tries to take its Lease; 0 where it elects no leader.
+func (r *runningSidecar) retryPeriod() time.Duration {
+	if r.Lease == nil || !r.elects() {
+		return 0
+	}
+	text, _ := sidecar.Flag(r.args, "leader-election-retry-period")
+	if given, err := time.ParseDuration(text); err == nil {
+		return given
+	}
+	return retryPeriod
+}
+
 // source is one place of the spec that says something about a sidecar.
 type source struct {
 	field    string

@@ -124,15 +124,15 @@ func (f *finding) judgeUncreated(pod *corev1.Pod, hints map[types.UID]Hint) {
 	}
 }
 
-// judgeUnready knows more of a container that runs and is not ready: why kubelet thinks so.
+// judgeUnready knows more of a container that is not ready and has not failed: why kubelet thinks so.
 // That is no fault of one that starts for the first time, as drivers may take their time.
 func (f *finding) judgeUnready(pod *corev1.Pod, container string, hints map[types.UID]Hint) {
 	status, hint := statusOf(pod, container), hints[pod.UID]
-	if f.verdict != starting || f.problem.Reason != "" || status == nil || status.State.Running == nil || hint.Container != container {
+	if f.verdict != starting || f.problem.Reason != "" || status == nil || !isSilent(*status) || hint.Container != container {
 		return
 	}
 	f.problem.Reason, f.problem.LastMessage = hint.Reason, Cut(hint.Message)
-	if status.LastTerminationState.Terminated != nil {
+	if status.State.Terminated != nil || status.LastTerminationState.Terminated != nil {
 		f.verdict = failed
 	}
 }

@@ -4,6 +4,7 @@
 package health
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -60,12 +61,21 @@ const (
 	// untilElected is how long it may take until a first leader is elected, who has found
 	// the driver before.
 	untilElected = 30 * time.Second
-	// untilTakenOver is how long it may take until an expired Lease is taken over: others
-	// try every five seconds.
-	untilTakenOver = 8 * time.Second
+	// takeover is how often others may try until one takes over an expired Lease, each time
+	// 1 to 2.2 retry periods after the last one (client-go/tools/leaderelection, JitterFactor):
+	// who looked just before the last renewal waits twice that.
+	takeover = 2 * 2.2
+	// usualRetryPeriod is for rows of which nobody knows it.
+	usualRetryPeriod = 5 * time.Second
 )
 
-// unled are the rows that have nobody who works, although their containers are ready.
+// untilTakenOver is how long it may take until an expired Lease is taken over.
+func untilTakenOver(row desired.Row) time.Duration {
+	return time.Duration(takeover * float64(cmp.Or(row.RetryPeriod, usualRetryPeriod)))
+}
+
+// unled are the rows that have nobody who works, although their containers are ready. As long
+// as a Lease has not expired, nobody can take it over.
 func unled(rows []desired.Row, views map[string]view) []Wait {
 	var waits []Wait
 	for _, row := range rows {
@@ -74,12 +84,12 @@ func unled(rows []desired.Row, views map[string]view) []Wait {
 		if !known || v.leaderOf(row.Lease) != "" {
 			continue
 		}
-		if running, _ := inspect(row.Name, v); !v.known || running < v.desired {
+		if running, _ := inspect(row.Name, v); !v.known || running < v.desired || lease.Holder != "" && !lease.Expired {
 			continue
 		}
-		patience := untilTakenOver
-		if lease.Holder == "" {
-			patience = untilElected
+		patience := untilElected
+		if lease.Holder != "" {
+			patience = untilTakenOver(row)
 		}
 		waits = append(waits, Wait{Key: leaseKey(row.Lease), Patience: patience})
 	}

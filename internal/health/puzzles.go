@@ -56,11 +56,15 @@ func uncreated(pod *corev1.Pod) bool {
 	return true
 }
 
-// unready tells whether a container of a pod runs and has not become ready yet.
+// unready tells whether a container of a pod runs and has not become ready yet, or ended
+// without saying that it failed.
 func unready(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
-		return s.State.Running != nil && !s.Ready
-	})
+	return slices.ContainsFunc(pod.Status.ContainerStatuses, isSilent)
+}
+
+func isSilent(s corev1.ContainerStatus) bool {
+	ended := s.State.Terminated != nil && s.State.Terminated.ExitCode == 0
+	return !s.Ready && (s.State.Running != nil || ended)
 }
 
 // awaitsCreation is true for the reasons of a container that was not created yet, whatever

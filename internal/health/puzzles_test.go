@@ -67,6 +67,9 @@ func TestPuzzles(t *testing.T) {
 		"PodDoesNotGetReady": {Observed{Nodes: pool1(nodeSet(1)), Pods: []corev1.Pod{
 			pod("a", node, "n", identified("a"), with(well("d")), with(corev1.ContainerStatus{Name: "c", State: running()})),
 		}}, []types.UID{"a"}},
+		"PodEndedWell": {Observed{Nodes: pool1(nodeSet(1)), Pods: []corev1.Pod{
+			pod("a", node, "n", identified("a"), with(corev1.ContainerStatus{Name: "c", State: ended(0, "Completed", "")})),
+		}}, []types.UID{"a"}},
 		"PodEnded": {Observed{Nodes: pool1(nodeSet(1)), Pods: []corev1.Pod{
 			pod("a", node, "n", identified("a"), with(corev1.ContainerStatus{Name: "c", State: ended(1, "Error", "")})),
 		}}, nil},
@@ -128,6 +131,10 @@ func TestHintsAreTold(t *testing.T) {
 	v.live[0].Status.ContainerStatuses[0].LastTerminationState = ended(0, "Completed", "")
 	if killed := assessRow(row, v).SidecarStatus; killed.State != v1alpha1.SidecarDown {
 		t.Errorf("with a pod that kubelet has restarted: %+v", killed)
+	}
+	v.live[0].Status.ContainerStatuses[0] = corev1.ContainerStatus{Name: name, State: ended(0, "Completed", "")}
+	if over := assessRow(row, v).SidecarStatus; over.State != v1alpha1.SidecarDown {
+		t.Errorf("with a pod that kubelet has ended: %+v", over)
 	}
 	v.live = []*corev1.Pod{new(pod("p", v1alpha1.DefaultNodePool, "n", identified("b"), with(well(name))))}
 	if fine := assessRow(row, v).SidecarStatus; fine.State != v1alpha1.SidecarHealthy {

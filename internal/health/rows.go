@@ -36,10 +36,11 @@ func assessRow(row desired.Row, v view) assessment {
 	s.State = stateOf(s, v.known, worst)
 	var cause string
 	switch {
-	case s.State == v1alpha1.SidecarHealthy && !v.settled:
-		cause = v.judgeRollout(&s, worst)
 	case s.State == v1alpha1.SidecarHealthy:
 		s.State, cause = v.judgeWork(row)
+		if s.State == v1alpha1.SidecarHealthy && !v.settled {
+			cause = v.judgeRollout(&s, worst)
+		}
 	case worst == nil:
 		cause = v.absence()
 		if v.known && v.obstacle() != "" {
@@ -67,6 +68,9 @@ func (v view) judgeRollout(s *v1alpha1.SidecarStatus, worst *finding) string {
 		return progress + "; " + describe(worst.problem)
 	case v.obstacle() != "":
 		return progress + "; " + v.obstacle()
+	case v.manual:
+		s.State = v1alpha1.SidecarStarting
+		return progress + "; the strategy is OnDelete, delete the old pods"
 	default:
 		s.State = v1alpha1.SidecarStarting
 		return progress

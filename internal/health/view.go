@@ -34,6 +34,8 @@ type view struct {
 	// settled is true when the workload's controller has seen the newest
 	// template and no pod of an older one is left.
 	settled bool
+	// manual is true where new pods come when somebody deletes old ones.
+	manual bool
 	// tolerant is true for a workload that has a pod for each node: nodes come
 	// and go.
 	tolerant bool
@@ -83,6 +85,7 @@ func statefulSetView(d *appsv1.StatefulSet) view {
 		return v
 	}
 	s := d.Status
+	v.manual = d.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType
 	return v.replicated(d.ObjectMeta, d.Spec.Replicas, s.ObservedGeneration, s.UpdatedReplicas, s.ReadyReplicas)
 }
 
@@ -108,6 +111,7 @@ func daemonSetView(d *appsv1.DaemonSet) view {
 		return v
 	}
 	v.name, v.uid = d.Name, d.UID
+	v.manual = d.Spec.UpdateStrategy.Type == appsv1.OnDeleteDaemonSetStrategyType
 	v.known = d.Status.ObservedGeneration > 0
 	v.desired = d.Status.DesiredNumberScheduled
 	v.ready = min(d.Status.NumberReady, v.desired)

@@ -6,7 +6,9 @@ package health
 import (
 	"time"
 
+	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/desired"
+	"github.com/csi-operator/csi-operator/internal/sidecar"
 )
 
 // Wait is for something that others do within a moment, or never.
@@ -20,6 +22,14 @@ type Wait struct {
 // untilListed is how long it may take until kubelet has registered a driver whose pod is
 // ready: the registrar looks for the driver first.
 const untilListed = 20 * time.Second
+
+// IsOverdue tells whether a row says of a wait that it has lasted too long.
+func IsOverdue(s v1alpha1.SidecarStatus, key string) bool {
+	if key == leaseKey(s.Lease) {
+		return s.State == v1alpha1.SidecarDown && s.Leader == "" && s.Ready >= s.Desired
+	}
+	return s.Name == sidecar.RegistrarContainer && s.Worst != nil && s.Worst.Reason == reasonNotRegistered && s.Worst.ExitCode == nil
+}
 
 // Waits are all that last now. Assess is to know in Overdue which of them do for too long.
 func Waits(driver string, components []desired.Component, rows []desired.Row, o Observed) []Wait {

@@ -172,7 +172,11 @@ func (r *reference) statusFor(d *driver) (v1alpha1.CSIDriverDeploymentStatus, er
 	}
 	text, err := json.Marshal(r.status)
 	was, is := desired.NamesOf(r.driver.name), desired.NamesOf(d.name)
-	renamed := strings.NewReplacer(was.Controller, is.Controller, was.Node, is.Node, r.driver.where(), d.where(), r.driver.name, d.name).Replace(string(text))
+	names := []string{was.Controller, is.Controller, was.Node, is.Node, r.driver.where(), d.where(), r.driver.name, d.name}
+	for i, lease := range desired.Leases(r.driver.name) {
+		names = append(names, `"`+lease+`"`, `"`+desired.Leases(d.name)[i]+`"`)
+	}
+	renamed := strings.NewReplacer(names...).Replace(string(text))
 	return s, errors.Join(err, json.Unmarshal([]byte(renamed), &s))
 }
 
