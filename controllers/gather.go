@@ -44,7 +44,7 @@ func (r *Reconciler) assess(ctx context.Context, d *v1alpha1.CSIDriverDeployment
 	if observed.Leases, err = r.leases.of(ctx, d.Name, namespace, leaseNames(p.rows), toldUnled(d.Status.Sidecars)); err != nil {
 		return health.Presence{}, 0, err
 	}
-	observed.Ungranted = p.ungranted
+	observed.Ungranted, observed.Stale = p.ungranted, d.Status.Nodes.Stale
 	long, again := r.puzzled.overdue(d.Name, puzzles(health.Puzzles(p.components, observed)), toldUnwell(d.Status.Sidecars))
 	observed.Hints = r.hintsOf(ctx, namespace, long)
 	overdue, more := r.waits.overdue(d.Name, health.Waits(d.Name, p.components, p.rows, observed), toldOverdue(d.Status.Sidecars))

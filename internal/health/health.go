@@ -36,6 +36,8 @@ type Observed struct {
 	CSINodes []storagev1.CSINode
 	// NodeUIDs are the nodes of the cluster by name; none where they are not known.
 	NodeUIDs map[string]types.UID
+	// Stale are the nodes of which the status tells that they are.
+	Stale []string
 	// Leases by name; a Lease that is missing here is not judged.
 	Leases map[string]Lease
 	// Ungranted says, by component, which of its rights are not granted.

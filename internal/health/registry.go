@@ -59,15 +59,16 @@ func isOfFormer(n *storagev1.CSINode, nodes map[string]types.UID) bool {
 }
 
 // stale are the first nodes, by name, whose CSINode lists the driver although it has no pod
-// there and is not about to get one.
+// there and is not about to get one. While any pod is replaced by another one, nothing can
+// be told of further nodes.
 func stale(components []desired.Component, pools []pool, o Observed, r registry) []string {
-	if !complete(pools) || o.NodeUIDs == nil {
-		return nil // a pod is replaced by another one, somebody else registers it, or nodes are not known
+	if len(pools) == 0 || o.NodeUIDs == nil {
+		return nil // somebody else registers it, or nodes are not known
 	}
-	inhabited := inhabitedOf(components, o)
+	all, inhabited := complete(pools), inhabitedOf(components, o)
 	var nodes []string
 	for node := range r {
-		if !inhabited[node] {
+		if !inhabited[node] && (all || slices.Contains(o.Stale, node)) {
 			nodes = append(nodes, node)
 		}
 	}

@@ -135,6 +135,11 @@ func TestStale(t *testing.T) {
 		"OfController": {
 			o: observed(func(o *Observed) { o.Pods = append(o.Pods, pod("q", v1alpha1.ComponentController, "left")) }), want: all,
 		},
+		"StillStale": {
+			o: observed(func(o *Observed) {
+				o.Nodes, o.Stale = pool1(daemonSet(2, 1)), []string{"here", "left", "other"}
+			}), want: all[1:],
+		},
 		"Replacing":    {o: observed(func(o *Observed) { o.Nodes = pool1(daemonSet(2, 1)) })},
 		"RollingOut":   {o: observed(func(o *Observed) { o.Nodes[n].Status.UpdatedNumberScheduled = 0 })},
 		"NodesUnknown": {o: observed(func(o *Observed) { o.NodeUIDs = nil })},
