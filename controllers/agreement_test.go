@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	lua "github.com/yuin/gopher-lua"
@@ -173,9 +174,16 @@ func valueOf(l *lua.LState, value any) lua.LValue {
 	}
 }
 
+// judgedReads are the versions of deployments that were judged: tests read each of them many
+// times.
+var judgedReads sync.Map
+
 // wantAgreement fails the test if other tools do not agree on a deployment as it was read.
 func wantAgreement(t *testing.T, d *v1alpha1.CSIDriverDeployment) {
 	t.Helper()
+	if _, judged := judgedReads.LoadOrStore(string(d.UID)+"/"+d.ResourceVersion, true); judged {
+		return
+	}
 	if _, err := agreed(d); err != nil {
 		t.Errorf("%s at generation %d: %v; status: %+v", d.Name, d.Generation, err, d.Status.Conditions)
 	}
