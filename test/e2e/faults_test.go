@@ -291,10 +291,13 @@ func nodeFaults(t *testing.T) {
 	startupTaint := corev1.Taint{Key: d.Name + "/agent-not-ready", Effect: corev1.TaintEffectPreferNoSchedule}
 	taintNode(t, shared.nodeB, startupTaint)
 	create(t, d)
-	tellsWithin(t, "wrong-kubelet-root", byRegistration+startPatience, d, rowSays(d, pool, registrar, "NotRegistered", "kubeletRootDir "+wrong))
-	if c := meta.FindStatusCondition(d.Status.Conditions, v1alpha1.ConditionNodesRegistered); c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, wrong) {
-		t.Errorf("condition is %+v", c)
-	}
+	tellsWithin(t, "wrong-kubelet-root", byRegistration+startPatience, d, func() error {
+		c := meta.FindStatusCondition(d.Status.Conditions, v1alpha1.ConditionNodesRegistered)
+		if c == nil || c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, wrong) {
+			return fmt.Errorf("condition is %+v", c)
+		}
+		return rowSays(d, pool, registrar, "NotRegistered", "kubeletRootDir "+wrong)()
+	})
 	if !hasTaint(t.Context(), t, shared.nodeB, startupTaint) {
 		t.Error("the startup taint is gone before the driver is registered")
 	}
