@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/csi-operator/csi-operator/api/v1alpha1"
 	"github.com/csi-operator/csi-operator/internal/health"
 )
 
@@ -78,14 +77,11 @@ func newLeases(watch watchLeases) *leases {
 // begin has all watches end with a context.
 func (l *leases) begin(ctx context.Context) { l.ctx = ctx }
 
-// wake has drivers reconciled.
+// wake has drivers reconciled, unless the process ends.
 func (l *leases) wake(drivers ...string) {
 	for _, name := range drivers {
-		d := &v1alpha1.CSIDriverDeployment{}
-		d.Name = name
-		select {
-		case l.changed <- event.GenericEvent{Object: d}:
-		case <-l.ctx.Done():
+		if wakeBy(l.ctx, l.changed, name) != nil {
+			return
 		}
 	}
 }

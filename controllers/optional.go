@@ -220,16 +220,24 @@ func (r *Reconciler) serves(crd string) bool {
 
 // wakeAll has every driver reconciled.
 func (r *Reconciler) wakeAll(ctx context.Context) error {
-	for _, driver := range r.toDrivers(ctx, func(*v1alpha1.CSIDriverDeployment) bool { return true }) {
-		d := &v1alpha1.CSIDriverDeployment{}
-		d.Name = driver.Name
-		select {
-		case r.optional.changed <- event.GenericEvent{Object: d}:
-		case <-ctx.Done():
-			return ctx.Err()
+	for _, driver := range r.toAll(ctx, nil) {
+		if err := wakeBy(ctx, r.optional.changed, driver.Name); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// wakeBy has a driver reconciled by a channel that is watched.
+func wakeBy(ctx context.Context, changed chan<- event.GenericEvent, driver string) error {
+	d := &v1alpha1.CSIDriverDeployment{}
+	d.Name = driver
+	select {
+	case changed <- event.GenericEvent{Object: d}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func toItself(_ context.Context, o client.Object) []reconcile.Request { return request(o.GetName()) }

@@ -335,17 +335,24 @@ func passTime(d *v1alpha1.CSIDriverDeployment, by time.Duration) {
 	m.now = func() time.Time { return time.Now().Add(by) }
 }
 
-// TestRetaint: a node that the driver was on gets the taint back when its time is over, and
-// loses it when the driver is there again.
-func TestRetaint(t *testing.T) {
-	t.Parallel()
-	d := installed(t, retainted)
-	key, a, b := desired.StartupTaint(d), nodesOf(d)[0], nodesOf(d)[1]
+// servedNodes is a driver whose two nodes came with its startup taint and have lost it.
+func servedNodes(t *testing.T) (d *v1alpha1.CSIDriverDeployment, key, a, b string) {
+	t.Helper()
+	d = installed(t, retainted)
+	key, a, b = desired.StartupTaint(d), nodesOf(d)[0], nodesOf(d)[1]
 	bornNode(t, a, taintOf(key))
 	bornNode(t, b, taintOf(key))
 	d = healthy(t, d)
 	awaitTaints(t, a, "it is served", onlyForeign)
 	awaitTaints(t, b, "it is served", onlyForeign)
+	return d, key, a, b
+}
+
+// TestRetaint: a node that the driver was on gets the taint back when its time is over, and
+// loses it when the driver is there again.
+func TestRetaint(t *testing.T) {
+	t.Parallel()
+	d, key, a, b := servedNodes(t)
 
 	setReady(t, d, a, corev1.ConditionFalse)
 	awaitRegistered(t, d, 1)
@@ -368,13 +375,7 @@ func TestRetaint(t *testing.T) {
 // TestNoTaintWhereTheDriverIsNotWanted: a node that left the pool has no use for it.
 func TestNoTaintWhereTheDriverIsNotWanted(t *testing.T) {
 	t.Parallel()
-	d := installed(t, retainted)
-	key, a, b := desired.StartupTaint(d), nodesOf(d)[0], nodesOf(d)[1]
-	bornNode(t, a, taintOf(key))
-	bornNode(t, b, taintOf(key))
-	d = healthy(t, d)
-	awaitTaints(t, a, "it is served", onlyForeign)
-	awaitTaints(t, b, "it is served", onlyForeign)
+	d, key, a, _ := servedNodes(t)
 
 	setPatience(d, time.Second)
 	setReady(t, d, a, corev1.ConditionFalse)
